@@ -1,0 +1,20 @@
+/* Every ceiling on what comes from outside, in one place. A parser checks its ceiling before it allocates. */
+#ifndef TP_BASE_LIMITS_H
+#define TP_BASE_LIMITS_H
+
+enum {
+	TP_MAX_UPLOAD = 50 << 20,      /* bytes in one request body: 52,428,800, as Pl@ntNet's API has it */
+	TP_MAX_PHOTOS = 5,             /* photos of one plant in one request */
+	TP_MAX_DECODE = 256 << 20,     /* bytes one photo may take while it is decoded */
+	TP_MAX_PHOTO_FILE = 200 << 20, /* bytes of a photo read from disk */
+	TP_MAX_SIDE = 65535,           /* pixels; the widest a JPEG can say */
+	TP_MAX_JSON = 16 << 20,        /* bytes of one JSON text in a model, an index or a request */
+	TP_MAX_ST_HEADER =
+		100 << 20,         /* bytes of a safetensors header; the format's own reader has the same */
+	TP_MAX_TENSORS = 65536,    /* tensors in one file */
+	TP_MAX_CLASSES = 1 << 20,  /* classes in one model */
+	TP_MAX_PICKLE = 64 << 20,  /* bytes of pickle in one checkpoint */
+	TP_MAX_CSV_LINE = 1 << 20, /* bytes of one line of a CSV file */
+};
+
+#endif
