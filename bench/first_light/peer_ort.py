@@ -1,0 +1,19 @@
+"""ONNX Runtime on the exported network: prints milliseconds a run. peer_ort.py MODEL.onnx BATCH THREADS SECONDS"""
+import sys
+import time
+
+import numpy as np
+import onnxruntime as ort
+
+o = ort.SessionOptions()
+o.intra_op_num_threads = int(sys.argv[3])
+o.inter_op_num_threads = 1
+o.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+s = ort.InferenceSession(sys.argv[1], o, providers=["CPUExecutionProvider"])
+x = (np.arange(int(sys.argv[2]) * 3 * 224 * 224) % 251 / 125 - 1).astype(np.float32).reshape(-1, 3, 224, 224)
+s.run(None, {"x": x})
+end = time.perf_counter() + float(sys.argv[4])
+while time.perf_counter() < end:
+    t = time.perf_counter()
+    s.run(None, {"x": x})
+    print(f"{1e3 * (time.perf_counter() - t):.4f}")

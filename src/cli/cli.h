@@ -1,0 +1,36 @@
+/* The commands of `tepal`. Each takes its own argv (argv[0] is its name) and returns the exit status:
+ * 0 done, 1 failed, 2 wrong usage. stdout is data, stderr is talk. */
+#ifndef TP_CLI_CLI_H
+#define TP_CLI_CLI_H
+
+#include "base/err.h"
+
+typedef struct {
+	const char *name, *help;
+	int (*run)(int argc, char **argv);
+} tp_command;
+
+int cmd_train(int argc, char **argv);
+int cmd_eval(int argc, char **argv);
+int cmd_index(int argc, char **argv);
+int cmd_identify(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
+int cmd_model(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+
+enum { TP_EXIT_FAILED = 1, TP_EXIT_USAGE = 2 };
+
+/* Prints "tepal NAME: message" and is TP_EXIT_FAILED (130 when it was cancelled). */
+int tp_cli_fail(const char *command, const tp_err *err);
+
+/* Prints "tepal NAME: message" and where help is, and is TP_EXIT_USAGE. */
+int tp_cli_usage(const char *command, const char *fmt, ...) TP_PRINTF(2, 3);
+
+/* A whole number within min..max from an option's text; TP_EINVAL names the option. */
+TP_CHECKED tp_code tp_cli_int(
+	long *out, const char *option, const char *text, long min, long max, tp_err *err);
+
+/* "x.index.safetensors" for "x.safetensors"; the caller frees with tp_free(). NULL when out of memory. */
+char *tp_cli_index_path(const char *model_path);
+
+#endif
