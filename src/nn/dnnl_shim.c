@@ -1,0 +1,72 @@
+/* oneDNN 2.6 and 3.x behind one face: see dnnl_shim.h. */
+#include "nn/dnnl_shim.h"
+
+#define V3 (DNNL_VERSION_MAJOR >= 3)
+
+dnnl_status_t tp_md_init(tp_md *md, int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag)
+{
+#if V3
+	return dnnl_memory_desc_create_with_tag(md, ndims, dims, dnnl_f32, tag);
+#else
+	return dnnl_memory_desc_init_by_tag(md, ndims, dims, dnnl_f32, tag);
+#endif
+}
+
+void tp_md_free(tp_md *md)
+{
+#if V3
+	if (*md)
+		dnnl_memory_desc_destroy(*md);
+	*md = NULL;
+#else
+	(void)md;
+#endif
+}
+
+dnnl_status_t tp_attr_new(dnnl_primitive_attr_t *attr, bool sum, bool relu6)
+{
+	dnnl_post_ops_t ops = NULL;
+	dnnl_status_t rc = dnnl_primitive_attr_create(attr);
+	if (!rc)
+		rc = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
+	if (!rc)
+		rc = dnnl_post_ops_create(&ops);
+#if V3
+	if (!rc && sum)
+		rc = dnnl_post_ops_append_sum(ops, 1, 0, dnnl_data_type_undef);
+	if (!rc && relu6)
+		rc = dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_clip, 0, 6);
+#else
+	if (!rc && sum)
+		rc = dnnl_post_ops_append_sum(ops, 1);
+	if (!rc && relu6)
+		rc = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_clip, 0, 6);
+#endif
+	if (!rc)
+		rc = dnnl_primitive_attr_set_post_ops(*attr, ops);
+	if (ops)
+		dnnl_post_ops_destroy(ops);
+	return rc;
+}
+
+dnnl_status_t tp_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tp_md *src, const tp_md *w,
+	const tp_md *b, const tp_md *dst, int stride, const int pad_before[2], const int pad_after[2],
+	dnnl_primitive_attr_t attr)
+{
+	const dnnl_dims_t s = { stride, stride }, d = { 0, 0 }, l = { pad_before[0], pad_before[1] },
+			  r = { pad_after[0], pad_after[1] };
+#if V3
+	return dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_inference,
+		dnnl_convolution_direct, *src, *w, *b, *dst, s, d, l, r, attr);
+#else
+	dnnl_convolution_desc_t c;
+	dnnl_status_t rc = dnnl_dilated_convolution_forward_desc_init(
+		&c, dnnl_forward_inference, dnnl_convolution_direct, src, w, b, dst, s, d, l, r);
+	return rc ? rc : dnnl_primitive_desc_create(pd, &c, attr, engine, NULL);
+#endif
+}
+
+dnnl_status_t tp_reorder_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, tp_cmd from, tp_cmd to)
+{
+	return dnnl_reorder_primitive_desc_create(pd, from, engine, to, engine, NULL);
+}
