@@ -48,8 +48,8 @@ static tp_code open_regular(int *fd, size_t *len, const char *path, tp_err *err)
 
 tp_code tp_map_open(tp_map *out, const char *path, tp_err *err)
 {
-	int fd;
-	size_t len;
+	int fd = -1;
+	size_t len = 0;
 	tp_code rc = open_regular(&fd, &len, path, err);
 	if (rc)
 		return rc;
@@ -74,8 +74,8 @@ void tp_map_close(tp_map *m)
 
 tp_code tp_file_read(uint8_t **out, size_t *len, const char *path, size_t max, tp_err *err)
 {
-	int fd;
-	size_t size, got = 0;
+	int fd = -1;
+	size_t size = 0, got = 0;
 	uint8_t *p = NULL;
 	tp_code rc = open_regular(&fd, &size, path, err);
 	if (rc)

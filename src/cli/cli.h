@@ -33,4 +33,7 @@ TP_CHECKED tp_code tp_cli_int(
 /* "x.index.safetensors" for "x.safetensors"; the caller frees with tp_free(). NULL when out of memory. */
 char *tp_cli_index_path(const char *model_path);
 
+/* $XDG_CACHE_HOME/tepal/NAME, or ~/.cache/tepal/NAME; the caller frees with tp_free(). NULL: no home, no cache. */
+char *tp_cli_cache_path(const char *name);
+
 #endif

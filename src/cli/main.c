@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 
@@ -69,6 +70,19 @@ char *tp_cli_index_path(const char *model_path)
 		memcpy(p + n, add, sizeof add);
 	}
 	return p;
+}
+
+char *tp_cli_cache_path(const char *name)
+{
+	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	bool own = xdg && *xdg == '/';
+	const char *base = own ? xdg : home;
+	if (!base || *base != '/')
+		return NULL;
+	char *dir = tp_path_join(base, own ? "tepal" : ".cache/tepal");
+	char *path = dir ? tp_path_join(dir, name) : NULL;
+	tp_free(dir);
+	return path;
 }
 
 int main(int argc, char **argv)

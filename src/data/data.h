@@ -2,6 +2,7 @@
 #ifndef TP_DATA_DATA_H
 #define TP_DATA_DATA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -29,7 +30,8 @@ typedef struct {
 	size_t n_taxa;
 	tp_photo *photos; /* sorted by path */
 	size_t n_photos;
-	size_t seen, skipped_not_photo, skipped_no_species; /* seen = n_photos + the skipped ones */
+	/* seen = n_photos + the skipped ones */
+	size_t seen, skipped_not_photo, skipped_no_species, skipped_listed_twice;
 } tp_manifest;
 
 /* Folder of class folders ("Mangifera_indica/x.jpg"; underscores are spaces), or a folder that holds split.csv

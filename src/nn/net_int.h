@@ -62,6 +62,10 @@ void tp_avg_pool_plain(float *y, const float *x, int planes, int area);
 /* y[n,o] = b[o] + x[n,:] . w[o,:] */
 void tp_linear_plain(float *y, const float *x, const float *w, const float *b, int n, int in, int out);
 
+/* The plain truth of tp_gemm(). */
+void tp_gemm_plain(float *c, const float *a, const float *b, int m, int n, int k, bool ta, bool tb,
+	float alpha, float beta);
+
 /* Folds batch-norm into the convolution before it: w and b (b starts at 0) change in place. */
 void tp_fold_batch_norm(float *w, float *b, int oc, size_t per_oc, const float *gamma, const float *beta,
 	const float *mean, const float *var, float eps);

@@ -39,6 +39,9 @@ const char *tp_weights_meta(const tp_weights *w, const char *key);       /* NULL
 TP_CHECKED tp_code tp_tensor_floats(float *out, size_t n, const tp_tensor *t, tp_err *err);
 size_t tp_tensor_count(const tp_tensor *t);
 
+/* A set that owns a copy of these tensors. */
+TP_CHECKED tp_code tp_weights_copy(tp_weights **out, const tp_tensor *t, size_t n, tp_err *err);
+
 /* Reads a .safetensors file (mapped; header checked whole: sizes, overlaps, gaps, dtypes, duplicate names). */
 TP_CHECKED tp_code tp_safetensors_open(tp_weights **out, const char *path, tp_err *err);
 /* The same from memory, which is borrowed and must outlive the result. */
@@ -54,6 +57,7 @@ TP_CHECKED tp_code tp_safetensors_save(
 TP_CHECKED tp_code tp_safetensors_render(uint8_t **out, size_t *len, const tp_tensor *t, size_t n,
 	const tp_meta *meta, size_t n_meta, tp_err *err);
 uint16_t tp_float_to_half(float f); /* IEEE half: nearest, ties to even */
+float tp_half_to_float(uint16_t h);
 
 /* Reads a PyTorch checkpoint (.pth, zip or legacy container) that holds a state dict, by a pickle reader that
  * builds tensors and nothing else: any opcode or global beyond what a state dict needs is TP_EFORMAT. */
@@ -130,6 +134,11 @@ void tp_exec_free(tp_exec *x);
  * features  float, batch x n_features, may be NULL
  * logits    float, batch x n_classes, may be NULL (must be NULL for a net without classifier) */
 TP_CHECKED tp_code tp_exec_run(tp_exec *x, const float *in, float *features, float *logits, tp_err *err);
+
+/* C = alpha A B + beta C, all row-major: A m x k (or k x m when ta), B k x n (or n x k when tb), rows without gaps.
+ * The same bits for the same sizes and threads on one machine. */
+TP_CHECKED tp_code tp_gemm(float *c, const float *a, const float *b, int m, int n, int k, bool ta, bool tb,
+	float alpha, float beta, int threads, tp_err *err);
 
 /* "oneDNN 2.6.3, jit:avx512_core" or "plain C", for records and `tepal version`. */
 const char *tp_nn_backend(void);

@@ -1,7 +1,5 @@
-/* A reader of the pickles that PyTorch writes for a state dict. It builds texts, numbers, tuples, lists, dicts and
- * tensors and nothing else: a machine with a stack and a memo, no call into anything. An opcode or a global beyond
- * those is refused by name.
- * Source: CPython's pickletools.py documents the opcodes; torch/_utils.py what _rebuild_tensor_v2 takes. */
+/* A reader for the pickles that PyTorch writes for a state dict. It builds plain values and never calls anything:
+ * an opcode or a global that a state dict does not need is an error. */
 #ifndef TP_NN_PICKLE_INT_H
 #define TP_NN_PICKLE_INT_H
 
@@ -13,47 +11,32 @@ typedef enum {
 	TP_PK_INT,
 	TP_PK_FLOAT,
 	TP_PK_TEXT,
-	TP_PK_TUPLE, /* items */
-	TP_PK_LIST,  /* items */
-	TP_PK_DICT,  /* items: key, value, key, value ... */
-	TP_PK_GLOBAL,
-	TP_PK_STORAGE, /* i: number in storage[] */
-	TP_PK_TENSOR,  /* items: storage, offset, size tuple, stride tuple */
-	TP_PK_MARK,
+	TP_PK_TUPLE,
+	TP_PK_LIST,
+	TP_PK_DICT,    /* items: key, value, key, value, ... */
+	TP_PK_GLOBAL,  /* num: which */
+	TP_PK_STORAGE, /* dtype, text: its key, num: elements */
+	TP_PK_TENSOR,  /* items: storage, offset, sizes, strides */
 } tp_pk_kind;
 
-typedef struct {
+typedef struct tp_pk tp_pk;
+struct tp_pk {
 	tp_pk_kind kind;
-	int64_t i;
-	const char *text; /* borrowed from the pickle, not terminated */
-	size_t len;
-	int *item; /* values by number */
-	int n, cap;
-} tp_pk_value;
-
-typedef struct {
-	const char *key; /* borrowed, not terminated */
-	size_t key_len;
 	tp_dtype dtype;
-	int64_t count;       /* values */
-	const uint8_t *data; /* found later, in the container */
-} tp_pk_storage;
+	int64_t num;
+	const char *text; /* in the pickle, not terminated */
+	tp_pk **item;
+	size_t len, cap; /* of text, or of item */
+};
 
-typedef struct {
-	tp_pk_value *v;
-	int n, cap;
-	int *stack, depth, stack_cap;
-	int *memo, memo_cap;
-	tp_pk_storage *storage;
-	int n_storage;
-	int root; /* the value STOP left */
-} tp_pickle;
+typedef struct tp_pickle tp_pickle; /* owns every value it made */
 
-/* Reads one pickle from p; *used (may be NULL) is its length. Dispose also after a failure. */
-TP_CHECKED tp_code tp_pickle_read(tp_pickle *k, const uint8_t *p, size_t len, size_t *used, tp_err *err);
-void tp_pickle_dispose(tp_pickle *k);
+TP_CHECKED tp_code tp_pickle_new(tp_pickle **out, const void *bytes, size_t len, tp_err *err);
+void tp_pickle_free(tp_pickle *p);
+/* Reads the next pickle. The bytes must outlive the values. */
+TP_CHECKED tp_code tp_pickle_next(tp_pk **out, tp_pickle *p, tp_err *err);
+size_t tp_pickle_at(const tp_pickle *p); /* where the next one would begin */
 
-/* The value of a text key in a dict, -1 when it is not there. */
-int tp_pickle_get(const tp_pickle *k, int dict, const char *key);
+bool tp_pk_is(const tp_pk *v, const char *text);
 
 #endif

@@ -45,7 +45,7 @@ static tp_code parse_tensor(
 	tp_tensor t = { .name = name };
 	const char *dtype;
 	json_t *shape, *off;
-	size_t bytes;
+	size_t bytes = 0;
 	char where[128];
 	snprintf(where, sizeof where, "tensor \"%.90s\"", name);
 	tp_code rc = tp_json_text(&dtype, j, "dtype", where, err);

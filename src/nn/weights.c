@@ -128,6 +128,32 @@ tp_code tp_weights_seal(tp_weights *w, tp_err *err)
 	return rc;
 }
 
+tp_code tp_weights_copy(tp_weights **out, const tp_tensor *t, size_t n, tp_err *err)
+{
+	size_t total = 0;
+	tp_weights *w = tp_calloc(1, sizeof *w);
+	if (!w)
+		return tp_nomem(err, sizeof *w);
+	for (size_t i = 0; i < n; i++)
+		total += (t[i].size + 7) & ~(size_t)7;
+	w->heap = tp_alloc(total);
+	tp_code rc = w->heap ? TP_OK : tp_nomem(err, total);
+	for (size_t i = 0, at = 0; i < n && !rc; at += (t[i].size + 7) & ~(size_t)7, i++) {
+		tp_tensor c = t[i];
+		memcpy(w->heap + at, t[i].data, t[i].size);
+		c.data = w->heap + at;
+		rc = tp_weights_add(w, &c, err);
+	}
+	if (!rc)
+		rc = tp_weights_seal(w, err);
+	if (rc) {
+		tp_weights_free(w);
+		return rc;
+	}
+	*out = w;
+	return TP_OK;
+}
+
 /* ---- types ----------------------------------------------------------------------------------------- */
 
 static const struct {

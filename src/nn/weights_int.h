@@ -24,6 +24,4 @@ TP_CHECKED tp_code tp_weights_add_meta(tp_weights *w, const char *key, const cha
 /* Sorts the names; TP_EFORMAT when one stands there twice. Call once, when all have been added. */
 TP_CHECKED tp_code tp_weights_seal(tp_weights *w, tp_err *err);
 
-float tp_half_to_float(uint16_t h);
-
 #endif

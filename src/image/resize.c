@@ -1,0 +1,238 @@
+/* Antialiased resize, horizontal pass then vertical, 8 bits between them: the sums of Pillow 9.4
+ * (src/libImaging/Resample.c), so that its models see the same pixels here. Weights are normalised as doubles,
+ * then rounded to 22 fractional bits; with 8-bit pixels and overshoot they fit 32 bits. */
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "image/image_int.h"
+
+enum { BITS = 32 - 8 - 2, HALF = 1 << (BITS - 1) };
+
+/* For output i: weights k[i * ksize ..] over n[i] inputs from first[i]. */
+typedef struct {
+	int ksize, len;
+	int *first, *n;
+	int32_t *k;
+} taps;
+
+static double bilinear(double x)
+{
+	x = fabs(x);
+	return x < 1 ? 1 - x : 0;
+}
+
+static double bicubic(double x)
+{
+	const double a = -0.5;
+	x = fabs(x);
+	if (x < 1)
+		return ((a + 2) * x - (a + 3)) * x * x + 1;
+	if (x < 2)
+		return (((x - 5) * x + 8) * x - 4) * a;
+	return 0;
+}
+
+static void taps_free(taps *t)
+{
+	tp_free(t->first);
+	tp_free(t->n);
+	tp_free(t->k);
+}
+
+typedef struct {
+	double (*fn)(double);
+	double support; /* at scale 1 */
+	int in;         /* pixels of the source side */
+	double x0, x1;  /* the part of it that is read */
+	int out;        /* pixels of the whole result side */
+} axis;
+
+static int taps_one(int32_t *k, double *w, int *n, const axis *a, int i)
+{
+	double scale = (a->x1 - a->x0) / a->out, wide = scale < 1 ? 1 : scale;
+	double support = a->support * wide, center = a->x0 + (i + 0.5) * scale, sum = 0, inv = 1 / wide;
+	int lo = (int)(center - support + 0.5), hi = (int)(center + support + 0.5);
+	lo = lo < 0 ? 0 : lo;
+	hi = hi > a->in ? a->in : hi;
+	for (int x = lo; x < hi; x++) {
+		w[x - lo] = a->fn((x - center + 0.5) * inv);
+		sum += w[x - lo];
+	}
+	for (int x = 0; x < hi - lo; x++) {
+		double v = (sum != 0 ? w[x] / sum : w[x]) * (1 << BITS);
+		k[x] = (int32_t)(v < 0 ? v - 0.5 : v + 0.5);
+	}
+	*n = hi - lo;
+	return lo;
+}
+
+/* Weights for outputs from .. from + len - 1 of the axis. */
+static tp_code taps_make(taps *t, const axis *a, int from, int len, tp_err *err)
+{
+	double scale = (a->x1 - a->x0) / a->out, wide = scale < 1 ? 1 : scale;
+	t->ksize = (int)ceil(a->support * wide) * 2 + 1;
+	t->len = len;
+	size_t all = (size_t)len * (size_t)t->ksize;
+	double *w = tp_calloc((size_t)t->ksize, sizeof *w);
+	t->first = tp_calloc((size_t)len, sizeof *t->first);
+	t->n = tp_calloc((size_t)len, sizeof *t->n);
+	t->k = tp_calloc(all, sizeof *t->k);
+	bool ok = w && t->first && t->n && t->k;
+	for (int i = 0; ok && i < len; i++)
+		t->first[i] = taps_one(t->k + (size_t)i * (size_t)t->ksize, w, &t->n[i], a, from + i);
+	tp_free(w);
+	return ok ? TP_OK : tp_nomem(err, all * sizeof *t->k);
+}
+
+static inline uint8_t clip8(int32_t v)
+{
+	v >>= BITS;
+	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+static void row_across(uint8_t *dst, const uint8_t *src, const taps *t)
+{
+	for (int i = 0; i < t->len; i++, dst += 3) {
+		const uint8_t *s = src + (size_t)t->first[i] * 3;
+		const int32_t *k = t->k + (size_t)i * (size_t)t->ksize;
+		int32_t r = HALF, g = HALF, b = HALF;
+		for (int j = 0; j < t->n[i]; j++, s += 3) {
+			r += s[0] * k[j];
+			g += s[1] * k[j];
+			b += s[2] * k[j];
+		}
+		dst[0] = clip8(r);
+		dst[1] = clip8(g);
+		dst[2] = clip8(b);
+	}
+}
+
+/* Strips of a row are summed in a small array that stays in registers or the first cache. */
+static void row_down(uint8_t *restrict dst, const uint8_t *restrict src, size_t stride, size_t width,
+	const int32_t *restrict k, int n)
+{
+	enum { STRIP = 192 };
+	for (size_t x0 = 0; x0 < width; x0 += STRIP) {
+		size_t len = width - x0 < STRIP ? width - x0 : STRIP;
+		int32_t acc[STRIP];
+		for (size_t x = 0; x < len; x++)
+			acc[x] = HALF;
+		for (int j = 0; j < n; j++) {
+			const uint8_t *s = src + (size_t)j * stride + x0;
+			for (size_t x = 0; x < len; x++)
+				acc[x] += s[x] * k[j];
+		}
+		for (size_t x = 0; x < len; x++)
+			dst[x0 + x] = clip8(acc[x]);
+	}
+}
+
+static void pass_down(
+	uint8_t *dst, const uint8_t *src, size_t src_stride, size_t width, const taps *t, int y0)
+{
+	for (int i = 0; i < t->len; i++)
+		row_down(dst + (size_t)i * width, src + (size_t)(t->first[i] - y0) * src_stride, src_stride,
+			width, t->k + (size_t)i * (size_t)t->ksize, t->n[i]);
+}
+
+/* Rows y0..y1-1 of src to `dst`, whose rows are t->len pixels. */
+static void pass_across(uint8_t *dst, const tp_image *src, const taps *t, int y0, int y1)
+{
+	for (int y = y0; y < y1; y++, dst += (size_t)t->len * 3)
+		row_across(dst, src->px + (size_t)y * (size_t)src->w * 3, t);
+}
+
+/* Rows of src that the vertical taps read. */
+static void rows_read(const taps *v, int *y0, int *y1)
+{
+	*y0 = v->first[0];
+	*y1 = v->first[v->len - 1] + v->n[v->len - 1];
+}
+
+/* The weights of the copied axis are those of a whole-pixel shift, so that both passes always run unless an
+ * axis is untouched; then its pass is only an offset. */
+static tp_code both_passes(tp_image *dst, const tp_image *src, const taps *h, const taps *v,
+	const tp_region *r, bool same_h, bool same_v, tp_err *err)
+{
+	int y0 = r->y, y1 = r->y + r->h;
+	if (!same_v)
+		rows_read(v, &y0, &y1);
+	const uint8_t *rows = src->px + ((size_t)y0 * (size_t)src->w + (size_t)(same_h ? r->x : 0)) * 3;
+	size_t stride = (size_t)src->w * 3, width = (size_t)r->w * 3;
+	uint8_t *tmp = NULL;
+	if (!same_h) {
+		size_t size = (size_t)(y1 - y0) * width;
+		uint8_t *to = dst->px;
+		if (!same_v && !(to = tmp = tp_alloc(size)))
+			return tp_nomem(err, size);
+		pass_across(to, src, h, y0, y1);
+		rows = to;
+		stride = width;
+	}
+	if (!same_v)
+		pass_down(dst->px, rows, stride, width, v, y0);
+	for (int y = 0; same_h && same_v && y < r->h; y++)
+		memcpy(dst->px + (size_t)y * width, rows + (size_t)y * stride, width);
+	tp_free(tmp);
+	return TP_OK;
+}
+
+/* Output, the strip between the passes and the weights: none of them may grow past what a photo may take. */
+static tp_code check_size(
+	const tp_image *src, const tp_region *r, const axis *ax, const axis *ay, tp_err *err)
+{
+	double kx = 2 * ax->support * fmax(1, (ax->x1 - ax->x0) / ax->out) + 3;
+	double ky = 2 * ay->support * fmax(1, (ay->x1 - ay->x0) / ay->out) + 3;
+	double rows = fmin(src->h, r->h * fmax(1, (ay->x1 - ay->x0) / ay->out) + ky);
+	double need = 3.0 * r->w * r->h + 3.0 * r->w * rows + 4 * (kx * r->w + ky * r->h);
+	if (need > TP_MAX_DECODE)
+		return tp_fail(err, TP_ELIMIT,
+			"resize of %d x %d to %d x %d needs %.0f bytes, the limit is %d", src->w, src->h,
+			r->full_w, r->full_h, need, TP_MAX_DECODE);
+	return TP_OK;
+}
+
+tp_code tp_resize_region(tp_image **out, const tp_image *src, const tp_region *r, tp_filter filter,
+	const tp_box *box, tp_err *err)
+{
+	tp_box b = box ? *box : (tp_box){ 0, 0, src->w, src->h };
+	if (!(b.x0 >= 0 && b.y0 >= 0 && b.x1 <= src->w && b.y1 <= src->h && b.x0 < b.x1 && b.y0 < b.y1))
+		return tp_fail(err, TP_EINVAL, "box %g,%g,%g,%g is not inside %d x %d pixels", b.x0, b.y0,
+			b.x1, b.y1, src->w, src->h);
+	double (*fn)(double) = filter == TP_BICUBIC ? bicubic : bilinear;
+	double support = filter == TP_BICUBIC ? 2 : 1;
+	/* Pillow keeps its box as floats */
+	axis ax = { fn, support, src->w, (float)b.x0, (double)((float)b.x1), r->full_w };
+	axis ay = { fn, support, src->h, (float)b.y0, (double)((float)b.y1), r->full_h };
+	bool same_h = src->w == r->full_w && b.x0 == 0 && b.x1 == src->w;
+	bool same_v = src->h == r->full_h && b.y0 == 0 && b.y1 == src->h;
+	taps h = { 0 }, v = { 0 };
+	tp_image *img = NULL;
+	tp_code rc = check_size(src, r, &ax, &ay, err);
+	if (!rc)
+		rc = tp_image_new(&img, r->w, r->h, err);
+	if (!rc && !same_h)
+		rc = taps_make(&h, &ax, r->x, r->w, err);
+	if (!rc && !same_v)
+		rc = taps_make(&v, &ay, r->y, r->h, err);
+	if (!rc)
+		rc = both_passes(img, src, &h, &v, r, same_h, same_v, err);
+	taps_free(&h);
+	taps_free(&v);
+	if (rc)
+		tp_image_free(img);
+	else
+		*out = img;
+	return rc;
+}
+
+tp_code tp_image_resize(
+	tp_image **out, const tp_image *src, int w, int h, tp_filter filter, const tp_box *box, tp_err *err)
+{
+	if (w < 1 || h < 1 || w > TP_MAX_SIDE || h > TP_MAX_SIDE)
+		return tp_fail(
+			err, TP_EINVAL, "resize to %d x %d pixels: sides are 1..%d", w, h, TP_MAX_SIDE);
+	tp_region r = { .full_w = w, .full_h = h, .w = w, .h = h };
+	return tp_resize_region(out, src, &r, filter, box, err);
+}

@@ -1,0 +1,297 @@
+/* Features of every photo, once: see train.h. The cache's name is a fingerprint of all that the numbers depend on, so
+ * that a changed photo, preparation or backbone is another cache and nothing stale is ever read. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/cancel.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/par.h"
+#include "base/progress.h"
+#include "train/train.h"
+
+enum { CHUNK = 512 };                /* photos between two looks at the clock */
+static const double SAVE_EVERY = 20; /* seconds */
+
+typedef struct {
+	const tp_manifest *m;
+	const tp_feature_opts *o;
+	tp_features *f;
+	tp_plan *plan;
+	tp_exec **exec; /* one a thread */
+	float **input;
+	size_t *todo, n_todo, first;
+	tp_progress *progress;
+} job;
+
+void tp_features_free(tp_features *f)
+{
+	tp_free_aligned(f->v);
+	tp_free(f->state);
+	*f = (tp_features){ 0 };
+}
+
+/* ---- cache ------------------------------------------------------------------------------------------- */
+
+static tp_code add_backbone(tp_buf *b, const tp_weights *w, tp_err *err)
+{
+	tp_code rc = TP_OK;
+	for (size_t i = 0; i < tp_weights_count(w) && !rc; i++) {
+		const tp_tensor *t = tp_weights_at(w, i);
+		rc = tp_buf_addf(b, err, "%s %s\n", t->name, tp_sha256_of(t->data, t->size).hex);
+	}
+	return rc;
+}
+
+static tp_code add_photos(tp_buf *b, const tp_manifest *m, tp_err *err)
+{
+	tp_code rc = tp_buf_addf(b, err, "%s\n", m->root);
+	for (size_t i = 0; i < m->n_photos && !rc; i++) {
+		struct stat st = { 0 };
+		char *path = tp_path_join(m->root, m->photos[i].path);
+		if (!path)
+			return tp_nomem(err, strlen(m->photos[i].path));
+		if (stat(path, &st)) /* named as a bad photo later */
+			st.st_size = -1;
+		rc = tp_buf_addf(b, err, "%s %lld %lld.%09ld\n", m->photos[i].path, (long long)st.st_size,
+			(long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+		tp_free(path);
+	}
+	return rc;
+}
+
+static tp_code cache_path(char **out, const tp_manifest *m, const tp_feature_opts *o, tp_err *err)
+{
+	tp_buf b;
+	char name[96];
+	json_t *prep = tp_prep_to_json(&o->prep);
+	char *text = NULL;
+	tp_buf_init(&b, (size_t)4 << 30);
+	tp_code rc = tp_json_dump(&text, prep, err);
+	if (!rc)
+		rc = tp_buf_addf(&b, err, "features 1 %s %s\n%s\n", o->arch->name, tp_nn_backend(), text);
+	if (!rc)
+		rc = add_backbone(&b, o->backbone, err);
+	if (!rc)
+		rc = add_photos(&b, m, err);
+	if (!rc) {
+		snprintf(name, sizeof name, "%s.safetensors", tp_sha256_of(b.ptr, b.len).hex);
+		*out = tp_path_join(o->cache_dir, name);
+		if (!*out)
+			rc = tp_nomem(err, strlen(o->cache_dir));
+	}
+	json_decref(prep);
+	tp_free(text);
+	tp_buf_dispose(&b);
+	return rc;
+}
+
+/* A cache that cannot be read is work to do again, not an error. */
+static void load_cache(tp_features *f, const char *path)
+{
+	tp_weights *w = NULL;
+	if (!tp_is_file(path) || tp_safetensors_open(&w, path, NULL))
+		return;
+	const tp_tensor *v = tp_weights_find(w, "features"), *s = tp_weights_find(w, "state");
+	if (v && s && v->dtype == TP_F32 && s->dtype == TP_U8 && s->size == f->n &&
+		v->size == f->n * (size_t)f->dim * sizeof(float)) {
+		memcpy(f->v, v->data, v->size);
+		memcpy(f->state, s->data, s->size);
+		for (size_t i = 0; i < f->n; i++)
+			if (f->state[i] !=
+				TP_FEATURE_DONE) /* a bad photo is looked at again, and named again */
+				f->state[i] = TP_FEATURE_MISSING;
+	}
+	tp_weights_free(w);
+}
+
+static tp_code save_cache(const tp_features *f, const char *path, tp_err *err)
+{
+	const tp_tensor t[] = {
+		{ "features", TP_F32, 2, { (int64_t)f->n, f->dim }, f->v,
+			f->n * (size_t)f->dim * sizeof(float) },
+		{ "state", TP_U8, 1, { (int64_t)f->n }, f->state, f->n },
+	};
+	return path ? tp_safetensors_save(path, t, 2, NULL, 0, err) : TP_OK;
+}
+
+/* ---- work ----------------------------------------------------------------------------------------------- */
+
+static tp_code photo_features(job *j, size_t i, int worker, tp_err *err)
+{
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+	char *path = tp_path_join(j->m->root, j->m->photos[i].path);
+	if (!path)
+		return tp_nomem(err, strlen(j->m->photos[i].path));
+	tp_code rc = tp_file_read(&bytes, &len, path, TP_MAX_PHOTO_FILE, err);
+	if (!rc)
+		rc = tp_prep_photo(j->input[worker], &j->o->prep, bytes, len, err);
+	if (!rc)
+		rc = tp_exec_run(
+			j->exec[worker], j->input[worker], j->f->v + i * (size_t)j->f->dim, NULL, err);
+	tp_free(bytes);
+	tp_free(path);
+	return rc;
+}
+
+static tp_code one(void *ud, size_t k, int worker, tp_err *err)
+{
+	job *j = ud;
+	size_t i = j->todo[j->first + k];
+	tp_err why = { 0 };
+	tp_code rc = photo_features(j, i, worker, &why);
+	if (rc == TP_ENOMEM || rc == TP_EBACKEND)
+		return tp_fail(err, rc, "%s", why.msg);
+	j->f->state[i] = rc ? TP_FEATURE_BAD : TP_FEATURE_DONE;
+	if (rc)
+		tp_log(TP_LOG_DEBUG, "photo=\"%s\" %s", j->m->photos[i].path, why.msg);
+	tp_progress_add(j->progress, 1);
+	return tp_cancel_check(err);
+}
+
+static tp_code run(job *j, const char *cache, tp_err *err)
+{
+	double saved = tp_now();
+	tp_code rc = TP_OK;
+	for (j->first = 0; j->first < j->n_todo && !rc; j->first += CHUNK) {
+		size_t left = j->n_todo - j->first;
+		rc = tp_par_for(left < CHUNK ? left : CHUNK, j->o->threads, one, j, err);
+		if (!rc && tp_now() - saved > SAVE_EVERY) {
+			rc = save_cache(j->f, cache, err);
+			saved = tp_now();
+		}
+	}
+	if (j->n_todo && (!rc || rc == TP_ECANCEL)) {
+		tp_code saving = save_cache(j->f, cache, rc ? NULL : err);
+		rc = rc ? rc : saving;
+	}
+	return rc;
+}
+
+static tp_code job_init(job *j, tp_err *err)
+{
+	size_t n = (size_t)j->o->threads, side = (size_t)j->o->prep.side;
+	tp_plan_opts po = { .batch = 1, .side = j->o->prep.side, .threads = 1 };
+	tp_net *net = NULL;
+	tp_code rc = tp_net_new(&net, j->o->arch, 0, err);
+	if (!rc)
+		rc = tp_plan_new(&j->plan, net, j->o->backbone, &po, err);
+	tp_net_free(net);
+	j->exec = tp_calloc(n, sizeof *j->exec);
+	j->input = tp_calloc(n, sizeof *j->input);
+	j->todo = tp_calloc(j->f->n, sizeof *j->todo);
+	if (!rc && (!j->exec || !j->input || !j->todo))
+		rc = tp_nomem(err, j->f->n * sizeof *j->todo);
+	for (size_t i = 0; i < n && !rc; i++) {
+		rc = tp_exec_new(&j->exec[i], j->plan, err);
+		if (!rc && !(j->input[i] = tp_alloc_aligned(3 * side * side * sizeof(float))))
+			rc = tp_nomem(err, 3 * side * side * sizeof(float));
+	}
+	for (size_t i = 0; i < j->f->n && !rc; i++)
+		if (j->f->state[i] == TP_FEATURE_MISSING)
+			j->todo[j->n_todo++] = i;
+	return rc;
+}
+
+static void job_dispose(job *j)
+{
+	for (int i = 0; i < j->o->threads; i++) {
+		if (j->exec)
+			tp_exec_free(j->exec[i]);
+		if (j->input)
+			tp_free_aligned(j->input[i]);
+	}
+	tp_free(j->exec);
+	tp_free(j->input);
+	tp_free(j->todo);
+	tp_plan_free(j->plan);
+}
+
+static void name_bad(tp_features *f, const tp_manifest *m)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->state[i] == TP_FEATURE_BAD && ++f->n_bad <= 10)
+			tp_log(TP_LOG_WARN, "photo=\"%s\" cannot be read and is left out", m->photos[i].path);
+	if (f->n_bad > 10)
+		tp_log(TP_LOG_WARN, "%zu photos in all cannot be read", f->n_bad);
+}
+
+tp_code tp_features_compute(tp_features *out, const tp_manifest *m, const tp_feature_opts *o, tp_err *err)
+{
+	tp_features f = { .n = m->n_photos, .dim = o->arch->n_features };
+	job j = { .m = m, .o = o, .f = &f };
+	char *cache = NULL;
+	tp_code rc = o->cache_dir ? tp_make_dirs(o->cache_dir, err) : TP_OK;
+	if (!rc && o->cache_dir)
+		rc = cache_path(&cache, m, o, err);
+	f.v = tp_alloc_aligned(f.n * (size_t)f.dim * sizeof *f.v);
+	f.state = tp_calloc(f.n, 1);
+	if (!rc && (!f.v || !f.state))
+		rc = tp_nomem(err, f.n * (size_t)f.dim * sizeof *f.v);
+	if (!rc && cache)
+		load_cache(&f, cache);
+	if (!rc)
+		rc = job_init(&j, err);
+	if (!rc) {
+		j.progress = tp_progress_start("features", j.n_todo, o->quiet || !j.n_todo);
+		rc = run(&j, cache, err);
+		tp_progress_end(j.progress);
+	}
+	job_dispose(&j);
+	tp_free(cache);
+	if (rc) {
+		tp_features_free(&f);
+		return rc;
+	}
+	name_bad(&f, m);
+	*out = f;
+	return TP_OK;
+}
+
+/* ---- the backbone as it will be served ------------------------------------------------------------------- */
+
+tp_code tp_round_backbone(tp_weights **out, const tp_arch *arch, const tp_weights *w, tp_err *err)
+{
+	tp_net *net = NULL;
+	tp_tensor *t = NULL;
+	size_t n = 0;
+	tp_code rc = tp_net_new(&net, arch, 0, err);
+	if (!rc)
+		n = tp_net_params(net);
+	t = tp_calloc(n, sizeof *t);
+	if (!rc && !t)
+		rc = tp_nomem(err, n * sizeof *t);
+	for (size_t i = 0; i < n && !rc; i++) {
+		const tp_net_param *p = tp_net_param_at(net, i);
+		const tp_tensor *from = tp_weights_find(w, p->name);
+		if (!from) {
+			rc = tp_fail(err, TP_EFORMAT, "backbone: tensor \"%s\" is missing", p->name);
+			break;
+		}
+		size_t count = tp_tensor_count(from);
+		float *v = tp_alloc(count * sizeof *v);
+		t[i] = (tp_tensor){ .name = p->name,
+			.dtype = TP_F32,
+			.ndim = from->ndim,
+			.data = v,
+			.size = count * sizeof *v };
+		memcpy(t[i].dim, from->dim, sizeof t[i].dim);
+		rc = v ? tp_tensor_floats(v, count, from, err) : tp_nomem(err, count * sizeof *v);
+		for (size_t k = 0; k < count && !rc && p->ndim > 1; k++)
+			v[k] = tp_half_to_float(tp_float_to_half(v[k]));
+	}
+	if (!rc)
+		rc = tp_weights_copy(out, t, n, err);
+	for (size_t i = 0; t && i < n; i++)
+		tp_free((void *)(uintptr_t)t[i].data);
+	tp_free(t);
+	tp_net_free(net);
+	return rc;
+}

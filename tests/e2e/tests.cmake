@@ -1,0 +1,8 @@
+# Tests that start the real program. They need Node, and nothing from npm.
+find_program(TP_NODE node)
+set(TP_E2E_MODEL ${PROJECT_SOURCE_DIR}/models/plants83.safetensors)
+if(TP_NODE AND TARGET tepal)
+	add_test(NAME e2e.server COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/server.test.mjs)
+	set_tests_properties(e2e.server PROPERTIES
+		ENVIRONMENT "TEPAL_BIN=$<TARGET_FILE:tepal>;TEPAL_MODEL=${TP_E2E_MODEL}")
+endif()

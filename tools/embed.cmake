@@ -1,0 +1,26 @@
+# Turns the files of the page into one C file: cmake -DOUT=x.c -DDIR=web -DFILES=a|b -P embed.cmake
+string(REPLACE "|" ";" FILES "${FILES}")
+set(types .html "text/html; charset=utf-8" .js "text/javascript; charset=utf-8" .css "text/css; charset=utf-8"
+	.svg "image/svg+xml" .png "image/png" .ico "image/x-icon" .json "application/json; charset=utf-8"
+	.webmanifest "application/manifest+json")
+set(bodies "")
+set(table "")
+set(n 0)
+foreach(f ${FILES})
+	file(READ ${DIR}/${f} hex HEX)
+	file(SHA256 ${DIR}/${f} sum)
+	string(SUBSTRING ${sum} 0 16 sum)
+	string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+	get_filename_component(ext ${f} LAST_EXT)
+	list(FIND types "${ext}" at)
+	if(at LESS 0)
+		message(FATAL_ERROR "${f}: no media type is known for ${ext}")
+	endif()
+	math(EXPR at "${at} + 1")
+	list(GET types ${at} type)
+	string(APPEND bodies "static const unsigned char f${n}[] = {${hex}0};\n")
+	string(APPEND table "\t{\"${f}\", \"${type}\", \"\\\"${sum}\\\"\", f${n}, sizeof f${n} - 1},\n")
+	math(EXPR n "${n} + 1")
+endforeach()
+file(WRITE ${OUT} "/* Made by tools/embed.cmake from web/. */\n#include \"server/app_int.h\"\n\n${bodies}
+const tp_web_file tp_web_files[] = {\n${table}\t{0}};\nconst int tp_n_web_files = ${n};\n")
