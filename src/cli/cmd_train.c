@@ -20,6 +20,8 @@ static const char help[] =
 	"  -o, --output FILE    the model to write (default: NAME.safetensors)\n"
 	"  -n, --name NAME      name of the model (default: plants)\n"
 	"  -s, --sources FILE   JSON that describes the photos' sources, for the training record\n"
+	"      --side N         pixels of the square the network reads, a multiple of 32 (default: the "
+	"backbone's)\n"
 	"      --seed N         seed of the split, where the photos bring none (default: 1)\n"
 	"  -t, --threads N      threads to work with (default: one for each processor)\n"
 	"  -q, --quiet          no progress\n\n"
@@ -31,9 +33,9 @@ static int parse(tp_train_opts *o, int argc, char **argv)
 {
 	static const struct option table[] = { { "backbone", required_argument, NULL, 'b' },
 		{ "output", required_argument, NULL, 'o' }, { "name", required_argument, NULL, 'n' },
-		{ "sources", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'S' },
-		{ "threads", required_argument, NULL, 't' }, { "quiet", no_argument, NULL, 'q' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
+		{ "sources", required_argument, NULL, 's' }, { "side", required_argument, NULL, 'p' },
+		{ "seed", required_argument, NULL, 'S' }, { "threads", required_argument, NULL, 't' },
+		{ "quiet", no_argument, NULL, 'q' }, { "help", no_argument, NULL, 'h' }, { 0 } };
 	tp_err err = { 0 };
 	long v = 0;
 	for (int c; (c = getopt_long(argc, argv, "b:o:n:s:t:qh", table, NULL)) != -1;) {
@@ -51,6 +53,11 @@ static int parse(tp_train_opts *o, int argc, char **argv)
 			return fputs(help, stdout), 1;
 		else if (c == '?')
 			return 1 + TP_EXIT_USAGE;
+		else if (c == 'p' && (tp_cli_int(&v, "side", optarg, 32, 1024, &err) || v % 32))
+			return 1 + tp_cli_usage("train",
+					   "--side is a multiple of 32 from 32 to 1024, not \"%s\"", optarg);
+		else if (c == 'p')
+			o->side = (int)v;
 		else if (tp_cli_int(&v, c == 'S' ? "seed" : "threads", optarg, c == 'S' ? 0 : 1,
 				 c == 'S' ? 1000000000 : 256, &err))
 			return 1 + tp_cli_usage("train", "%s", err.msg);

@@ -35,6 +35,8 @@ static tp_code quoted(reader *r, size_t *newlines, tp_err *err)
 				return TP_OK;
 			r->p++;
 		}
+		if (c == 0)
+			return tp_fail(err, TP_EFORMAT, "line %zu: a NUL byte", r->at_line);
 		*newlines += c == '\n';
 		tp_code rc = put(r, c, err);
 		if (rc)

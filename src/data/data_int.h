@@ -14,6 +14,9 @@ typedef struct {
 /* The number of a species, added when it is new. */
 TP_CHECKED tp_code tp_builder_taxon(tp_builder *b, int *out, const char *name, tp_err *err);
 
+/* Takes back the species added last, which no photo has. */
+void tp_builder_drop_last_taxon(tp_builder *b);
+
 /* Adds a photo; the texts are copied. TP_EFORMAT for a path that leaves the root. */
 typedef struct {
 	const char *path, *organ, *source, *licence, *author;

@@ -69,9 +69,14 @@ static tp_code class_folder(walk *w, const char *name, tp_err *err)
 	for (char *s = species; *s; s++)
 		if (*s == '_')
 			*s = ' ';
+	size_t taxa = w->b->m.n_taxa, photos = w->b->m.n_photos;
 	tp_code rc = tp_builder_taxon(w->b, &w->species, species, err);
 	tp_free(species);
-	return rc ? rc : walk_class(w, name, 1, err);
+	if (!rc)
+		rc = walk_class(w, name, 1, err);
+	if (!rc && w->b->m.n_photos == photos && w->b->m.n_taxa > taxa)
+		tp_builder_drop_last_taxon(w->b); /* an empty folder is no species */
+	return rc;
 }
 
 tp_code tp_import_folders(tp_builder *b, const char *root, tp_err *err)

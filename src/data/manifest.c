@@ -69,6 +69,23 @@ tp_code tp_builder_taxon(tp_builder *b, int *out, const char *name, tp_err *err)
 	return rc;
 }
 
+static void taxon_free(tp_taxon *t)
+{
+	tp_free(t->name);
+	tp_free(t->family);
+	tp_free(t->authorship);
+	tp_free(t->powo);
+	for (size_t k = 0; k < 8; k++) {
+		tp_free(t->common[k][0]);
+		tp_free(t->common[k][1]);
+	}
+}
+
+void tp_builder_drop_last_taxon(tp_builder *b)
+{
+	taxon_free(&b->m.taxa[--b->m.n_taxa]);
+}
+
 static bool leaves_root(const char *path)
 {
 	if (*path == '/' || !*path)
@@ -274,17 +291,8 @@ void tp_manifest_free(tp_manifest *m)
 {
 	for (size_t i = 0; i < m->n_photos; i++)
 		photo_free(&m->photos[i]);
-	for (size_t i = 0; i < m->n_taxa; i++) {
-		tp_taxon *t = &m->taxa[i];
-		tp_free(t->name);
-		tp_free(t->family);
-		tp_free(t->authorship);
-		tp_free(t->powo);
-		for (size_t k = 0; k < 8; k++) {
-			tp_free(t->common[k][0]);
-			tp_free(t->common[k][1]);
-		}
-	}
+	for (size_t i = 0; i < m->n_taxa; i++)
+		taxon_free(&m->taxa[i]);
 	tp_free(m->photos);
 	tp_free(m->taxa);
 	tp_free(m->root);

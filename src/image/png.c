@@ -14,6 +14,7 @@
 enum {
 	MAX_CHUNKS = 64,           /* ancillary chunks kept; ordinary photos have a handful */
 	MAX_CHUNK_BYTES = 1 << 20, /* memory one ancillary chunk may take, unpacked */
+	READ_BYTES = 256,          /* of pixels at once */
 	FIXED_COST = 1 << 18,      /* bytes for zlib's window and libpng's structures */
 };
 
@@ -91,7 +92,9 @@ static bool guarded(png_dec *d, void (*step)(png_dec *))
 	if (setjmp(d->jump))
 		return false;
 	step(d);
-	return true;
+	if (d->nomem) /* libpng goes on without a chunk that found no memory; a photo is whole or refused */
+		d->rc = tp_fail(d->err, TP_ENOMEM, "out of memory");
+	return !d->rc;
 }
 
 static void read_header(png_dec *d)
@@ -105,6 +108,8 @@ static void read_header(png_dec *d)
 	if (!d->head)
 		leave(d, tp_fail(d->err, TP_ENOMEM, "out of memory"));
 	png_set_read_fn(d->png, d, on_read);
+	/* A read that does not fit into the file is lost: in small reads, little of a truncated photo is. */
+	png_set_compression_buffer_size(d->png, READ_BYTES);
 	png_set_user_limits(d->png, 0x7fffffff, 0x7fffffff); /* check_need() says it better */
 	png_set_chunk_cache_max(d->png, MAX_CHUNKS);
 	png_set_chunk_malloc_max(d->png, MAX_CHUNK_BYTES);

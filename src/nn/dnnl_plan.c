@@ -3,7 +3,7 @@
  * The layout is ours to choose, not the library's: nChw16c with AVX-512, nChw8c below (docs/benchmarks.md has the
  * figures). Every primitive is made under the thread count it will run with, has its scratchpad from the exec, and
  * is only called from plain threads. The weights are folded already; here they are laid out once for each primitive. */
-#include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -376,13 +376,19 @@ tp_code tp_gemm(float *c, const float *a, const float *b, int m, int n, int k, b
 	return st ? fail_dnnl(err, st, "gemm") : TP_OK;
 }
 
+static char backend[64];
+
+static void name_backend(void)
+{
+	const dnnl_version_t *v = dnnl_version();
+	bool wide = (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+	snprintf(backend, sizeof backend, "oneDNN %d.%d.%d, %s", v->major, v->minor, v->patch,
+		wide ? "AVX-512" : "AVX2 or older");
+}
+
 const char *tp_nn_backend(void)
 {
-	static char text[64]; /* written once with the same words, whoever comes first */
-	const dnnl_version_t *v = dnnl_version();
-	snprintf(text, sizeof text, "oneDNN %d.%d.%d, %s", v->major, v->minor, v->patch,
-		(dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core
-			? "AVX-512"
-			: "AVX2 or older");
-	return text;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_once(&once, name_backend);
+	return backend;
 }

@@ -68,6 +68,12 @@ tp_code tp_pickle_new(tp_pickle **out, const void *bytes, size_t len, tp_err *er
 		return tp_nomem(err, sizeof *k);
 	k->p = bytes;
 	k->len = len;
+	k->cap = 256; /* never NULL: an empty tuple may be the first value */
+	k->stack = tp_alloc(k->cap * sizeof *k->stack);
+	if (!k->stack) {
+		tp_pickle_free(k);
+		return tp_nomem(err, sizeof *k);
+	}
 	*out = k;
 	return TP_OK;
 }
@@ -120,7 +126,7 @@ static void push(tp_pickle *k, tp_pk *v)
 	if (!v)
 		return;
 	if (k->n == k->cap) {
-		size_t cap = k->cap ? 2 * k->cap : 256;
+		size_t cap = 2 * k->cap;
 		tp_pk **s = cap > MAX_STACK ? NULL : tp_realloc(k->stack, cap * sizeof *s);
 		if (cap > MAX_STACK)
 			bad(k, "stack too high");

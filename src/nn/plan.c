@@ -119,7 +119,8 @@ static tp_code fuse(compiler *c, tp_step *s, int i, size_t per_oc, int *end, tp_
 		return TP_OK;
 	const tp_node *add = &c->net->v[next];
 	int other = add->in[0] == *end ? add->in[1] : add->in[0];
-	if (other < i && c->uses[other] == 1) { /* computed already, and nobody reads it later */
+	/* computed already, read by nobody later, and not what the convolution itself still reads */
+	if (other < i && c->uses[other] == 1 && c->piece_of[other] >= 0 && other != c->net->v[i].in[0]) {
 		s->add = c->piece_of[other];
 		c->uses[other]--;
 		*end = next;

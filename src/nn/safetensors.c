@@ -189,7 +189,11 @@ static tp_code build_header(
 				"data_offsets", (json_int_t)at, (json_int_t)(at + t[i].size)));
 		at += t[i].size;
 	}
-	tp_code rc = tp_json_dump(&text, head, err);
+	tp_code rc = TP_OK;
+	if (json_object_size(head) != n + 1 || json_object_size(m) != n_meta)
+		rc = tp_fail(err, TP_EINVAL, "a name or text is not UTF-8, or a name is there twice");
+	if (!rc)
+		rc = tp_json_dump(&text, head, err);
 	json_decref(head);
 	if (!rc)
 		rc = tp_buf_adds(b, text, err);

@@ -285,8 +285,7 @@ int tp_index_search(
 	}
 	if (lo == x->n_species || strcmp(text_at(x, x->species[lo]), species) != 0)
 		return 0;
-	if (k > 64)
-		k = 64;
+	k = k < 0 ? 0 : k > 64 ? 64 : k;
 	if (prefer && !strcmp(prefer, "auto"))
 		prefer = NULL;
 	for (size_t i = 0; i < x->dim; i++)

@@ -166,10 +166,10 @@ static void about_result(json_t *o, const tp_run *r)
 {
 	const tp_calibration *c = &r->calibration;
 	json_object_set_new(o, "PostprocessingStep",
-		json_pack("{s:f, s:{s:f, s:f, s:I, s:I, s:f, s:s}, s:f, s:f, s:s}", "temperature",
+		json_pack("{s:f, s:{s:f, s:f, s:I, s:I, s:f, s:f, s:s}, s:f, s:f, s:s}", "temperature",
 			c->temperature, "novelty", "a", c->novelty_a, "b", c->novelty_b, "known_photos",
 			(json_int_t)r->n_known, "unknown_photos", (json_int_t)r->n_unknown, "auroc",
-			r->novelty_auroc, "fitted_on",
+			r->novelty_auroc, "unknown_share_assumed", 0.1, "fitted_on",
 			"validation photos of kept species against photos of left-out species, five folds of "
 			"species",
 			"reject_below", c->reject_below, "val_accepted", r->accepted_val, "weights",

@@ -18,6 +18,8 @@
 #include "train/table.h"
 
 enum { FOLDS = 5 };
+/* One photo in ten that people send shows a plant the model does not know: an assumption, and it is recorded. */
+static const double UNKNOWN_SHARE = 0.1;
 static const double ACCEPT = 0.95; /* share of validation photos whose best species counts as likely */
 
 typedef struct {
@@ -66,6 +68,8 @@ static tp_code open_backbone(trainer *t, tp_err *err)
 		t->prep = *tp_model_prep(t->from);
 		w = tp_model_weights(t->from);
 	}
+	if (t->o->side)
+		t->prep.side = t->prep.resize = t->o->side;
 	memcpy(t->run.backbone_sha256, sum.hex, sizeof sum.hex);
 	rc = tp_round_backbone(&t->backbone, t->run.arch, w, err);
 	return rc ? tp_context(err, rc, "%s: ", path) : TP_OK;
@@ -235,6 +239,7 @@ static tp_code fit_novelty(trainer *t, tp_err *err)
 			novelty_fold(t, &d, fold, t->means, t->centre);
 		tp_fit_logistic(
 			&t->run.calibration.novelty_a, &t->run.calibration.novelty_b, d.s, d.known, d.n);
+		t->run.calibration.novelty_a += log((1 - UNKNOWN_SHARE) / UNKNOWN_SHARE);
 		for (size_t i = 0; i < d.n; i++)
 			*(d.known[i] ? &t->run.n_known : &t->run.n_unknown) += 1;
 		t->run.novelty_auroc = auroc(d.s, d.known, d.n);

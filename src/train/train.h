@@ -103,6 +103,7 @@ TP_CHECKED tp_code tp_knn_accuracy(
 typedef struct {
 	const char *photos, *backbone, *output, *name, *sources, *cache_dir;
 	uint64_t seed;
+	int side; /* pixels the network reads; 0: the backbone's own */
 	int threads;
 	bool quiet;
 } tp_train_opts;

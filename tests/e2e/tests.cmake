@@ -1,8 +1,11 @@
-# Tests that start the real program. They need Node, and nothing from npm.
+# Tests that start the real program. They need Node; the page's needs Chromium, and playwright-core from npm ci here.
 find_program(TP_NODE node)
 set(TP_E2E_MODEL ${PROJECT_SOURCE_DIR}/models/plants83.safetensors)
 if(TP_NODE AND TARGET tepal)
 	add_test(NAME e2e.server COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/server.test.mjs)
 	set_tests_properties(e2e.server PROPERTIES
 		ENVIRONMENT "TEPAL_BIN=$<TARGET_FILE:tepal>;TEPAL_MODEL=${TP_E2E_MODEL}")
+	add_test(NAME e2e.page COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/page.test.mjs)
+	set_tests_properties(e2e.page PROPERTIES
+		ENVIRONMENT "TEPAL_BIN=$<TARGET_FILE:tepal>;TEPAL_MODEL=${TP_E2E_MODEL};TEPAL_SHOTS=${CMAKE_BINARY_DIR}/page")
 endif()

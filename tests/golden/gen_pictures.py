@@ -1,0 +1,200 @@
+#!/usr/bin/python3
+"""Draws one small picture and writes it in every way a photo may be stored, whole and broken, to
+../fuzz/corpus/decode/; writes what Pillow 9.4 reads from the whole ones to decode.bin beside this file.
+
+decode.bin is a run of cases, numbers little-endian 32 bits: name (48 bytes, zero padded), the most a sample may
+differ, the most all samples may differ on average in hundredths, w, h; then w * h * 3 bytes RGB.
+Needs heif-enc for the HEIC ones.
+"""
+import io
+import random
+import struct
+import subprocess
+import tempfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageOps
+
+HERE = Path(__file__).parent
+OUT = HERE.parent / "fuzz" / "corpus" / "decode"
+W, H = 37, 23
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+golden = bytearray()
+
+
+def picture(w=W, h=H):
+    y, x = np.mgrid[0:h, 0:w]
+    img = Image.fromarray(np.stack([x * 255 // w, y * 255 // h, 255 - x * 255 // w], 2).astype(np.uint8))
+    d = ImageDraw.Draw(img)
+    d.ellipse((w // 8, h // 6, w // 2, h * 2 // 3), fill=(230, 40, 60))
+    d.rectangle((w * 2 // 3, h // 2, w - 4, h - 3), fill=(20, 160, 30))
+    d.line((0, h - 1, w, 0), fill=(250, 250, 240))
+    return img
+
+
+def save(img, **options):
+    f = io.BytesIO()
+    img.save(f, **options)
+    return f.getvalue()
+
+
+def over_white(img):
+    a = np.asarray(img.convert("RGBA")).astype(int)
+    return ((a[..., :3] * a[..., 3:] + 255 * (255 - a[..., 3:]) + 127) // 255).astype(np.uint8)
+
+
+def add(name, data, most=0, mean=0, want=None):
+    (OUT / name).write_bytes(data)
+    if want is None:
+        img = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+        want = over_white(img)
+    h, w = want.shape[:2]
+    golden.extend(struct.pack("<48s4i", name.encode(), most, mean, w, h) + want.astype(np.uint8).tobytes())
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(w, h, bits, colour, rows, interlace=0, extra=b""):
+    head = chunk(b"IHDR", struct.pack(">2I5B", w, h, bits, colour, 0, 0, interlace))
+    return b"\x89PNG\r\n\x1a\n" + head + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def plain(a):
+    return b"".join(b"\0" + row.tobytes() for row in a)
+
+
+def passes(a):
+    parts = (a[y::dy, x::dx] for x, y, dx, dy in ADAM7)
+    return b"".join(plain(p) for p in parts if p.size)
+
+
+def exif(n):
+    e = Image.Exif()
+    e[0x112] = n
+    return e.tobytes()
+
+
+def jpegs(rgb):
+    for name, sub in (("444", 0), ("422", 1), ("420", 2)):
+        add(f"base_{name}.jpg", save(rgb, format="JPEG", quality=90, subsampling=sub), 2)
+        add(f"prog_{name}.jpg", save(rgb, format="JPEG", quality=90, subsampling=sub, progressive=True), 2)
+    add("grey.jpg", save(rgb.convert("L"), format="JPEG", quality=90), 2)
+    add("cmyk.jpg", save(rgb.convert("CMYK"), format="JPEG", quality=90), 2)
+    for n in range(1, 9):
+        add(f"turn_{n}.jpg", save(rgb, format="JPEG", quality=90, exif=exif(n)), 2)
+    big = b"Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0"
+    whole = save(rgb, format="JPEG", quality=90)
+    add("turn_big_endian.jpg", whole[:2] + b"\xff\xe1" + struct.pack(">H", len(big) + 2) + big + whole[2:], 2)
+
+
+def pngs(rgb):
+    a = np.asarray(rgb)
+    alpha = (np.mgrid[0:H, 0:W][1] * 255 // (W - 1)).astype(np.uint8)
+    rgba = np.dstack([a, alpha])
+    grey = np.asarray(rgb.convert("L"))
+    add("rgb.png", save(rgb, format="PNG"))
+    add("rgba.png", save(Image.fromarray(rgba), format="PNG"))
+    add("grey.png", save(rgb.convert("L"), format="PNG"))
+    add("bits.png", save(rgb.convert("1"), format="PNG"))
+    add("grey_alpha.png", save(Image.merge("LA", (rgb.convert("L"), Image.fromarray(alpha))), format="PNG"))
+    few = rgb.quantize(16)
+    add("palette.png", save(few, format="PNG"))
+    add("palette_alpha.png", save(few, format="PNG", transparency=bytes(range(0, 256, 16))))
+    add("turned.png", save(rgb, format="PNG", exif=exif(6)))
+    low = np.random.RandomState(1).randint(0, 256, (H, W, 3)).astype(">u2")
+    deep = (a.astype(">u2") << 8 | low).astype(">u2")
+    add("rgb16.png", png(W, H, 16, 2, plain(deep)), want=a)
+    add("grey16.png", png(W, H, 16, 0, plain(deep[..., 0])), want=np.dstack([a[..., 0]] * 3))
+    add("rgb_adam7.png", png(W, H, 8, 2, passes(a), 1), want=a)
+    add("rgba_adam7.png", png(W, H, 8, 6, passes(rgba), 1), want=over_white(Image.fromarray(rgba)))
+    add("grey_adam7.png", png(W, H, 8, 0, passes(grey), 1), want=np.dstack([grey] * 3))
+    clear = tuple(int(v) for v in a[0, 0])
+    want = a.copy()
+    want[(a == a[0, 0]).all(2)] = 255
+    add("rgb_trns.png", png(W, H, 8, 2, plain(a), 0, chunk(b"tRNS", struct.pack(">3H", *clear))), want=want)
+    return rgba
+
+
+def webps(rgb, rgba):
+    add("lossy.webp", save(rgb, format="WEBP", quality=90), 2)
+    add("lossless.webp", save(rgb, format="WEBP", lossless=True))
+    add("lossless_alpha.webp", save(Image.fromarray(rgba), format="WEBP", lossless=True, exact=True))
+    add("lossy_alpha.webp", save(Image.fromarray(rgba), format="WEBP", quality=90), 2)
+    add("turned.webp", save(rgb, format="WEBP", lossless=True, exif=exif(8)))
+
+
+def heics():
+    big = picture(96, 64)
+    with tempfile.TemporaryDirectory() as t:
+        src, dst = Path(t) / "a.png", Path(t) / "a.heic"
+        big.save(src)
+        subprocess.run(["heif-enc", "-q", "90", "-o", dst, src], check=True, stdout=subprocess.DEVNULL)
+        add("plain.heic", dst.read_bytes(), 255, 600, np.asarray(big))
+        (OUT / "cut.heic").write_bytes(dst.read_bytes()[:-200])
+
+
+def patch_sof(data, marker, w, h):
+    at = data.index(bytes([0xFF, marker]))
+    return data[: at + 5] + struct.pack(">2H", h, w) + data[at + 9 :]
+
+
+def flipped(data, seed, n=6):
+    r = random.Random(seed)
+    out = bytearray(data)
+    for _ in range(n):
+        out[r.randrange(20, len(out))] ^= 1 << r.randrange(8)
+    return bytes(out)
+
+
+def broken(rgb):
+    tall = picture(64, 96)
+    files = {
+        "cut.jpg": save(tall, format="JPEG", quality=90),
+        "cut_prog.jpg": save(tall, format="JPEG", quality=90, progressive=True),
+        "cut.png": save(tall, format="PNG"),
+        "cut.webp": save(tall, format="WEBP", lossless=True),
+    }
+    for name, data in files.items():
+        (OUT / name).write_bytes(data[: len(data) * 6 // 10])
+        (OUT / name.replace("cut", "tall")).write_bytes(data)
+    a = np.asarray(tall)
+    interlaced = png(64, 96, 8, 2, passes(a), 1)
+    prog = save(rgb, format="JPEG", progressive=True)
+    more = {
+        "cut_adam7.png": interlaced[: len(interlaced) // 2],
+        "cut_header.jpg": files["cut.jpg"][:100],
+        "cut_header.png": files["cut.png"][:20],
+        "cut_header.webp": files["cut.webp"][:18],
+        "empty": b"",
+        "text": b"This is not a photo.\n" * 8,
+        "anim.gif": save(rgb.convert("P"), format="GIF"),
+        "plain.bmp": save(rgb.resize((5, 4)), format="BMP"),
+        "giant.png": png(60000, 60000, 8, 2, b"\0" * 100),
+        "giant_prog.jpg": patch_sof(prog, 0xC2, 65500, 65500),
+        "wide.jpg": patch_sof(save(rgb, format="JPEG"), 0xC0, 65500, 1),
+        "no_size.jpg": patch_sof(save(rgb, format="JPEG"), 0xC0, 0, 0),
+    }
+    for name, data in more.items():
+        (OUT / name).write_bytes(data)
+    for name in ("base_420.jpg", "prog_420.jpg", "rgb.png", "lossy.webp", "lossless.webp", "plain.heic"):
+        for seed in range(2):
+            stem, _, end = name.partition(".")
+            (OUT / f"flip_{stem}_{seed}.{end}").write_bytes(flipped((OUT / name).read_bytes(), seed))
+
+
+def main():
+    OUT.mkdir(parents=True, exist_ok=True)
+    rgb = picture()
+    jpegs(rgb)
+    webps(rgb, pngs(rgb))
+    heics()
+    broken(rgb)
+    (HERE / "decode.bin").write_bytes(golden)
+
+
+if __name__ == "__main__":
+    main()

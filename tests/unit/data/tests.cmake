@@ -1,0 +1,1 @@
+tp_unit_test(data SOURCES unit/data/test_data.c LIBS tp_data)

@@ -1,0 +1,3 @@
+tp_unit_test(weights SOURCES unit/nn/test_weights.c LIBS tp_nn)
+tp_fuzz_target(safetensors LIBS tp_nn)
+tp_fuzz_target(checkpoint LIBS tp_nn)
