@@ -176,8 +176,7 @@ static void about_result(json_t *o, const tp_run *r)
 			"convolutions and classifier stored as fp16"));
 	json_object_set_new(o, "PerformanceMetric",
 		json_pack("{s:o, s:o, s:s}", "val", tp_metrics_json(&r->val), "test",
-			tp_metrics_json(&r->test), "note",
-			"every choice was made on the validation split"));
+			tp_metrics_json(&r->test), "note", "every choice was made on the validation split"));
 	set_text(o, "GeneralizabilityMeasure",
 		"a test split kept apart; no test from another place, camera or year was made");
 	json_object_set_new(o, "ModelPurpose",
