@@ -12,6 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+SIDE = 256  # traced; the export accepts any batch
 STAGES = [(1, 3, 1, 1), (6, 3, 2, 2), (6, 5, 2, 2), (6, 3, 2, 3), (6, 5, 1, 3), (6, 5, 2, 4), (6, 3, 1, 1)]
 
 
@@ -40,7 +41,7 @@ class Lite0(torch.nn.Module):
 
     def conv(self, x, name, stride=1, groups=1):
         w = self.p(name + ".weight")
-        k, size = w.shape[2], x.shape[2]
+        k, size = int(w.shape[2]), int(x.shape[2])
         pad = max((-(-size // stride) - 1) * stride + k - size, 0)
         if pad % 2 == 0:
             return F.conv2d(x, w, None, stride, pad // 2, 1, groups)
@@ -58,7 +59,7 @@ class Lite0(torch.nn.Module):
                 names = ["conv_dw", "conv_pw"] if e == 1 else ["conv_pw", "conv_dw", "conv_pwl"]
                 for i, c in enumerate(names):
                     dw = c == "conv_dw"
-                    y = self.bn(self.conv(y, f"{b}.{c}", st if dw else 1, y.shape[1] if dw else 1), f"{b}.bn{i + 1}")
+                    y = self.bn(self.conv(y, f"{b}.{c}", st if dw else 1, int(y.shape[1]) if dw else 1), f"{b}.bn{i + 1}")
                     if i + 1 < len(names):
                         y = F.relu6(y)
                 x = x + y if y.shape == x.shape else y
@@ -68,5 +69,5 @@ class Lite0(torch.nn.Module):
 
 if __name__ == "__main__":
     net = Lite0(load(sys.argv[1])).eval()
-    torch.onnx.export(net, torch.zeros(2, 3, 224, 224), sys.argv[2], input_names=["x"], output_names=["logits"],
+    torch.onnx.export(net, torch.zeros(2, 3, SIDE, SIDE), sys.argv[2], input_names=["x"], output_names=["logits"],
                       opset_version=13, dynamic_axes={"x": {0: "n"}, "logits": {0: "n"}})

@@ -165,7 +165,7 @@ def main():
         for threads in (1, 2):
             row(f"forward, batch {batch}, {threads} thread(s)", {
                 "tepal": lambda: median_ms(bench, "forward", MODEL, batch, threads, o.seconds),
-                "ONNX Runtime": lambda: median_ms(py, HERE / "peer_ort.py", ONNX, batch, threads, o.seconds)}, o.rounds)
+                "ONNX Runtime": lambda: median_ms(py, HERE / "peer_ort.py", ONNX, batch, threads, o.seconds, 256)}, o.rounds)
     row("two workers, one thread each, a photo", {
         "tepal": lambda: float(sh(bench, "workers", MODEL, 2, o.seconds))}, o.rounds)
     bench_server(small, o.rounds, o.seconds)
