@@ -20,6 +20,7 @@
 enum { FOLDS = 5 };
 /* One photo in ten that people send shows a plant the model does not know: an assumption, and it is recorded. */
 static const double UNKNOWN_SHARE = 0.1;
+static const double MOST = 0.5;
 static const double ACCEPT = 0.95; /* share of validation photos whose best species counts as likely */
 
 typedef struct {
@@ -305,7 +306,8 @@ static tp_code choose_rejection(trainer *t, tp_err *err)
 			best[i] = fmaxf(best[i], t->scores[TP_VAL][i * classes + c]);
 	if (n) {
 		qsort(best, n, sizeof *best, ascending);
-		t->run.calibration.reject_below = best[(size_t)((1 - ACCEPT) * (double)n)];
+		/* an answer that is more likely right than wrong is never called unlikely */
+		t->run.calibration.reject_below = fmin(MOST, best[(size_t)((1 - ACCEPT) * (double)n)]);
 		for (size_t i = 0; i < n; i++)
 			above += best[i] >= (float)t->run.calibration.reject_below;
 		t->run.accepted_val = (double)above / (double)n;
