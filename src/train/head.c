@@ -1,4 +1,7 @@
-/* The softmax head: loss, gradient, L-BFGS. See train.h. The heavy work is two matrix products a step. */
+/* The softmax head: loss, gradient, L-BFGS. See train.h. The heavy work is two matrix products a step.
+ * The solver works on centred features: with z = W (x - mean) + c the minimum is the same, because the bias is free,
+ * and the problem is far better conditioned (features are means of ReLUs: all of them point the same way). The photos
+ * are not copied for it: b = c - W mean, and the chain rule takes mean times the bias's gradient off the weights'. */
 #include <math.h>
 #include <string.h>
 
@@ -6,8 +9,13 @@
 #include "base/mem.h"
 #include "train/train.h"
 
-enum { HISTORY = 10, MAX_STEPS = 1000 };
-static const double GRADIENT_GOAL = 1e-5;
+enum { HISTORY = TP_HEAD_HISTORY, MAX_STEPS = 1000 };
+/* The goal for the largest gradient component, relative to the loss: a weak penalty ends at a small loss, where the
+ * same gradient means a longer way still to go. Below the second, float sums are noise. */
+static const double GOAL_OF_LOSS = 1e-4, GOAL_MOST = 1e-5, GOAL_LEAST = 1e-6;
+/* A step may raise the loss by this share of it, which is rounding, as long as it flattens the slope (the approximate
+ * Wolfe condition of Hager & Zhang 2005). */
+static const double ROUNDING = 1e-6, FLATTER = 0.9;
 
 void tp_head_free(tp_head *h)
 {
@@ -77,10 +85,11 @@ tp_code tp_head_loss(double *loss, float *gw, float *gb, const tp_head *h, const
 	return rc;
 }
 
-/* ---- L-BFGS over one flat vector: weights, then biases ------------------------------------------------ */
+/* ---- L-BFGS over one flat vector: weights, then biases of centred features ----------------------------- */
 
 typedef struct {
 	size_t n;                   /* of the vector */
+	float *mean, *b;            /* of the features; biases as the features stand */
 	float *x, *g, *x2, *g2, *d; /* point, gradient, trial point and gradient, direction */
 	float *s[HISTORY], *y[HISTORY];
 	double rho[HISTORY];
@@ -111,11 +120,22 @@ static void add_scaled(float *y, double a, const float *x, size_t n)
 		y[i] += (float)a * x[i];
 }
 
+/* sign -1: biases of centred features to those of features as they stand; +1: back. */
+static void shift_biases(float *out, const float *in, const solver *s, const float *w, int sign)
+{
+	size_t dim = (size_t)s->data->dim;
+	for (int c = 0; c < s->data->classes; c++)
+		out[c] = (float)(in[c] + sign * dot(w + (size_t)c * dim, s->mean, dim));
+}
+
 static tp_code evaluate(solver *s, double *loss, float *x, float *g, tp_err *err)
 {
-	size_t nw = (size_t)s->data->classes * (size_t)s->data->dim;
-	tp_head h = { .w = x, .b = x + nw };
+	size_t dim = (size_t)s->data->dim, nw = (size_t)s->data->classes * dim;
+	tp_head h = { .w = x, .b = s->b };
+	shift_biases(s->b, x + nw, s, x, -1);
 	tp_code rc = loss_at(loss, g, g + nw, s->z, &h, s->data, s->penalty, s->threads, err);
+	for (int c = 0; c < s->data->classes && !rc; c++)
+		add_scaled(g + (size_t)c * dim, -(double)g[nw + (size_t)c], s->mean, dim);
 	if (!rc && !isfinite(*loss))
 		rc = tp_fail(err, TP_EINVAL, "the loss is not a number: are the features finite?");
 	return rc ? rc : tp_cancel_check(err);
@@ -179,7 +199,10 @@ static tp_code step(solver *s, double *loss, bool *stuck, tp_err *err)
 		tp_code rc = evaluate(s, &next, s->x2, s->g2, err);
 		if (rc)
 			return rc;
-		if (next <= *loss + 1e-4 * t * slope) {
+		bool lower = next <= *loss + 1e-4 * t * slope;
+		if (!lower && next <= *loss * (1 + ROUNDING))
+			lower = fabs(dot(s->d, s->g2, s->n)) <= FLATTER * fabs(slope);
+		if (lower) {
 			remember(s);
 			float *x = s->x, *g = s->g;
 			s->x = s->x2;
@@ -192,6 +215,16 @@ static tp_code step(solver *s, double *loss, bool *stuck, tp_err *err)
 	}
 	*stuck = true;
 	return TP_OK;
+}
+
+static void mean_features(float *mean, const tp_samples *d)
+{
+	for (int k = 0; k < d->dim; k++) {
+		double sum = 0;
+		for (size_t i = 0; i < d->n; i++)
+			sum += d->x[i * (size_t)d->dim + (size_t)k];
+		mean[k] = (float)(sum / (double)d->n);
+	}
 }
 
 static tp_code solver_init(solver *s, const tp_head *h, tp_err *err)
@@ -207,18 +240,21 @@ static tp_code solver_init(solver *s, const tp_head *h, tp_err *err)
 		ok = ok && s->s[i] && s->y[i];
 	}
 	s->z = tp_alloc_aligned(s->data->n * (size_t)s->data->classes * sizeof(float));
-	if (!ok || !s->z)
+	s->mean = tp_alloc_aligned((size_t)s->data->dim * sizeof(float));
+	s->b = tp_alloc_aligned((size_t)s->data->classes * sizeof(float));
+	if (!ok || !s->z || !s->mean || !s->b)
 		return tp_nomem(err, bytes);
+	mean_features(s->mean, s->data);
 	if (h->w) {
 		memcpy(s->x, h->w, nw * sizeof(float));
-		memcpy(s->x + nw, h->b, (size_t)s->data->classes * sizeof(float));
+		shift_biases(s->x + nw, h->b, s, h->w, 1);
 	}
 	return TP_OK;
 }
 
 static void solver_dispose(solver *s)
 {
-	float *v[] = { s->x, s->g, s->x2, s->g2, s->d, s->z };
+	float *v[] = { s->x, s->g, s->x2, s->g2, s->d, s->z, s->mean, s->b };
 	for (size_t i = 0; i < sizeof v / sizeof *v; i++)
 		tp_free_aligned(v[i]);
 	for (int i = 0; i < HISTORY; i++) {
@@ -237,8 +273,13 @@ static tp_code take(tp_head *h, const solver *s, tp_err *err)
 			return tp_nomem(err, nw * sizeof(float));
 	}
 	memcpy(h->w, s->x, nw * sizeof(float));
-	memcpy(h->b, s->x + nw, nb * sizeof(float));
+	shift_biases(h->b, s->x + nw, s, s->x, -1);
 	return TP_OK;
+}
+
+double tp_head_goal(double loss)
+{
+	return fmin(GOAL_MOST, fmax(GOAL_LEAST, GOAL_OF_LOSS * loss));
 }
 
 tp_code tp_head_fit(tp_head *h, const tp_samples *data, double penalty, int threads, tp_err *err)
@@ -251,7 +292,7 @@ tp_code tp_head_fit(tp_head *h, const tp_samples *data, double penalty, int thre
 	tp_code rc = solver_init(&s, h, err);
 	if (!rc)
 		rc = evaluate(&s, &loss, s.x, s.g, err);
-	while (!rc && !stuck && steps < MAX_STEPS && largest(s.g, s.n) > GRADIENT_GOAL) {
+	while (!rc && !stuck && steps < MAX_STEPS && largest(s.g, s.n) > tp_head_goal(loss)) {
 		rc = step(&s, &loss, &stuck, err);
 		steps++;
 	}

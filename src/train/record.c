@@ -123,9 +123,9 @@ static void about_training(json_t *o, const tp_run *r)
 			"convolutional network", "features", r->arch->n_features, "trained",
 			"the classifier; the backbone is frozen"));
 	json_object_set_new(o, "Hyperparameter",
-		json_pack("{s:f, s:i, s:f, s:i, s:f, s:s}", "penalty", r->penalty, "lbfgs_history", 10,
-			"gradient_goal", 1e-5, "iterations", r->iterations, "gradient_at_end", r->gradient,
-			"backbone_sha256", r->backbone_sha256));
+		json_pack("{s:f, s:i, s:f, s:i, s:f, s:s}", "penalty", r->penalty, "lbfgs_history",
+			TP_HEAD_HISTORY, "gradient_goal", tp_head_goal(r->loss), "iterations", r->iterations,
+			"gradient_at_end", r->gradient, "backbone_sha256", r->backbone_sha256));
 	json_object_set_new(o, "HyperparameterOptimization",
 		json_pack("{s:s, s:o}", "method",
 			"penalty with the least loss on the validation split, temperature fitted", "trials",
@@ -133,7 +133,8 @@ static void about_training(json_t *o, const tp_run *r)
 	set_text(o, "OptimizationTechnique",
 		"L-BFGS on softmax cross-entropy over all training photos at once");
 	set_text(o, "TrainingCompletionCriteria",
-		"largest gradient component below 1e-5, or no shorter step helps");
+		"largest gradient component below 1e-4 of the loss, within 1e-6..1e-5, or no better step "
+		"within rounding");
 	json_object_set_new(o, "RegularizationMethod",
 		json_pack("{s:s, s:f}", "method", "L2 on the classifier's weights", "penalty", r->penalty));
 	set_text(o, "ModelPerformanceMonitoringStrategy",

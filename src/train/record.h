@@ -16,7 +16,7 @@ typedef struct {
 	char backbone_sha256[65];
 	double penalty, penalties[16], val_nll[16], val_top1[16];
 	int n_penalties, iterations;
-	double gradient;
+	double loss, gradient; /* of the head that was chosen */
 	tp_calibration calibration;
 	double accepted_val;       /* share of validation photos above reject_below */
 	size_t n_unknown, n_known; /* photos the novelty model was fitted on */

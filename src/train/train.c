@@ -130,7 +130,7 @@ static tp_code logits_of(trainer *t, float **out, const tp_head *h, tp_split s, 
 /* From the strongest penalty to the weakest, each started from the one before; ends when validation gets worse. */
 static tp_code choose_penalty(trainer *t, tp_err *err)
 {
-	static const double grid[] = { 100, 30, 10, 3, 1, 0.3, 0.1, 0.03 };
+	static const double grid[] = { 100, 30, 10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003 };
 	const tp_samples *train = &t->t[TP_TRAIN].s, *val = &t->t[TP_VAL].s;
 	tp_head h = { 0 };
 	double best = INFINITY;
@@ -157,6 +157,7 @@ static tp_code choose_penalty(trainer *t, tp_err *err)
 			best = nll;
 			t->run.penalty = grid[i];
 			t->run.iterations = h.iterations;
+			t->run.loss = h.loss;
 			t->run.gradient = h.gradient;
 			if (!t->head.w) {
 				t->head.w = tp_alloc_aligned(nw);

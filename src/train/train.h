@@ -55,13 +55,17 @@ typedef struct {
 typedef struct {
 	float *w, *b; /* classes x dim, classes */
 	int iterations;
-	double loss, gradient; /* at the end: mean loss with penalty, largest gradient component */
+	double loss,
+		gradient; /* at the end: mean loss with penalty, largest gradient component (centred features) */
 } tp_head;
 
 /* Minimises mean cross-entropy + penalty / (2 n) |W|^2 (the bias is free) by L-BFGS (Nocedal 1980), from h as it
- * stands when it is not empty. Ends when the largest gradient component is below 1e-5, or after 1000 steps. */
+ * stands when it is not empty. Ends when the largest gradient component is below 1e-4 of the loss (at most 1e-5, at
+ * least 1e-6), when rounding allows no better step, or after 1000 steps. */
 TP_CHECKED tp_code tp_head_fit(tp_head *h, const tp_samples *s, double penalty, int threads, tp_err *err);
 void tp_head_free(tp_head *h);
+enum { TP_HEAD_HISTORY = 20 };    /* pairs L-BFGS remembers */
+double tp_head_goal(double loss); /* the gradient it ends at */
 /* logits: n x classes */
 TP_CHECKED tp_code tp_head_logits(float *logits, const tp_head *h, const float *x, size_t n, int dim,
 	int classes, int threads, tp_err *err);
