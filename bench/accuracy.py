@@ -32,4 +32,4 @@ def best(models):
 
 
 best((f"{k} nearest neighbours, cosine", KNeighborsClassifier(k, metric="cosine")) for k in (1, 3, 5, 10))
-best((f"LogisticRegression C={c}", LogisticRegression(C=c, max_iter=500)) for c in (0.1, 1, 10))
+best((f"LogisticRegression C={c}", LogisticRegression(C=c, max_iter=500)) for c in (0.1, 1, 10, 100))
