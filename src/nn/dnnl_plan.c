@@ -33,7 +33,7 @@ typedef struct {
 
 struct tp_fast {
 	dnnl_engine_t engine;
-	int block; /* channels in a block of the layout */
+	const tp_kernels *k; /* for what is no convolution */
 	dnnl_format_tag_t tag;
 	fast_conv *conv; /* one a step; empty for steps that are no convolution */
 	int n;
@@ -58,22 +58,13 @@ static tp_code fail_dnnl(tp_err *err, dnnl_status_t s, const char *what)
 		err, s == dnnl_out_of_memory ? TP_ENOMEM : TP_EBACKEND, "%s: oneDNN status %d", what, (int)s);
 }
 
-/* Pads both ways as SAME wants: before, and so much behind that the last window ends with the picture. */
-static void pads(const tp_conv_geo *g, int in, int *before, int *after)
-{
-	int total = (tp_same_out(in, g->stride) - 1) * g->stride + g->kernel - in;
-	*before = tp_same_pad(in, g->kernel, g->stride);
-	*after = total - *before;
-}
-
 static dnnl_status_t describe(
 	fast_conv *c, tp_md *w_user, tp_md *w_any, const tp_step *s, dnnl_format_tag_t tag)
 {
-	const tp_conv_geo *g = &s->geo;
-	int oh = tp_same_out(g->h, g->stride), ow = tp_same_out(g->w, g->stride);
-	dnnl_dims_t src = { g->n, g->c, g->h, g->w }, dst = { g->n, g->oc, oh, ow }, b = { g->oc };
-	dnnl_dims_t w = { g->oc, g->c, g->kernel, g->kernel };
-	dnnl_dims_t wg = { g->groups, g->oc / g->groups, g->c / g->groups, g->kernel, g->kernel };
+	const tp_geo *g = &s->geo;
+	dnnl_dims_t src = { g->n, g->c, g->h, g->w }, dst = { g->n, g->oc, g->oh, g->ow }, b = { g->oc };
+	dnnl_dims_t w = { g->oc, g->c, g->kh, g->kw };
+	dnnl_dims_t wg = { g->groups, g->oc / g->groups, g->c / g->groups, g->kh, g->kw };
 	bool grouped = g->groups > 1;
 	dnnl_status_t rc = tp_md_init(&c->src, 4, src, s->src < 0 ? dnnl_nchw : tag);
 	if (!rc)
@@ -90,13 +81,9 @@ static dnnl_status_t describe(
 static dnnl_status_t make_conv(tp_fast *f, fast_conv *c, const tp_step *s, tp_md *w_any)
 {
 	dnnl_primitive_attr_t attr = NULL;
-	int before[2], after[2];
-	pads(&s->geo, s->geo.h, &before[0], &after[0]);
-	pads(&s->geo, s->geo.w, &before[1], &after[1]);
-	dnnl_status_t rc = tp_attr_new(&attr, s->add >= 0, s->relu6);
+	dnnl_status_t rc = tp_attr_new(&attr, s->add >= 0, s->act);
 	if (!rc)
-		rc = tp_conv_pd(&c->pd, f->engine, &c->src, w_any, &c->b, &c->dst, s->geo.stride, before,
-			after, attr);
+		rc = tp_conv_pd(&c->pd, f->engine, &c->src, w_any, &c->b, &c->dst, &s->geo, attr);
 	if (!rc)
 		rc = dnnl_primitive_create(&c->prim, c->pd);
 	if (attr)
@@ -172,7 +159,6 @@ static tp_code fast_conv_init(tp_fast *f, tp_plan *p, int i, tp_err *err)
 		return rc;
 	dnnl_primitive_desc_query(c->pd, dnnl_query_impl_info_str, 0, (void *)&impl);
 	snprintf(s->impl, sizeof s->impl, "%s", impl);
-	grow(&p->piece[s->dst].bytes, dnnl_memory_desc_get_size(TP_CMD(&c->dst)));
 	tp_cmd scratch = dnnl_primitive_desc_query_md(c->pd, dnnl_query_scratchpad_md, 0);
 	if (scratch)
 		grow(&f->scratchpad, dnnl_memory_desc_get_size(scratch));
@@ -183,10 +169,10 @@ static tp_code choose_layout(tp_fast *f, tp_err *err)
 {
 	dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
 	if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) {
-		f->block = 16;
+		f->k = tp_kernels_best(16);
 		f->tag = dnnl_nChw16c;
 	} else if (isa & dnnl_cpu_isa_sse41) {
-		f->block = 8;
+		f->k = tp_kernels_best(8);
 		f->tag = dnnl_nChw8c;
 	} else {
 		return tp_fail(err, TP_EBACKEND, "oneDNN has no compiled kernels for this processor");
@@ -194,12 +180,18 @@ static tp_code choose_layout(tp_fast *f, tp_err *err)
 	return TP_OK;
 }
 
+/* Whole blocks of channels. */
+static size_t floats_of(const tp_fast *f, int channels, int area)
+{
+	return (size_t)((channels + f->k->block - 1) / f->k->block * f->k->block) * (size_t)area;
+}
+
 tp_code tp_fast_new(tp_fast **out, tp_plan *p, tp_err *err)
 {
 	tp_fast *f = tp_calloc(1, sizeof *f);
 	if (!f)
 		return tp_nomem(err, sizeof *f);
-	int threads = set_threads(p->opts.threads);
+	int threads = set_threads(p->op_threads);
 	tp_code rc = choose_layout(f, err);
 	f->n = p->n_steps;
 	f->conv = tp_calloc((size_t)f->n, sizeof *f->conv);
@@ -210,12 +202,13 @@ tp_code tp_fast_new(tp_fast **out, tp_plan *p, tp_err *err)
 		if (st)
 			rc = fail_dnnl(err, st, "engine");
 	}
+	for (int i = 0; i < p->n_pieces && !rc; i++)
+		p->piece[i].bytes = floats_of(f, p->piece[i].channels, p->piece[i].area) * sizeof(float);
 	for (int i = 0; i < f->n && !rc; i++) {
 		if (p->step[i].kind == TP_OP_CONV)
 			rc = fast_conv_init(f, p, i, err);
 		else
-			snprintf(p->step[i].impl, sizeof p->step[i].impl, "c:%s",
-				p->step[i].kind == TP_OP_LINEAR ? "linear" : "avg_pool");
+			snprintf(p->step[i].impl, sizeof p->step[i].impl, "kernel:%s", f->k->isa);
 	}
 	set_threads(threads);
 	/* Past the layout a failure is a failure: half of the weights may have moved. */
@@ -325,40 +318,55 @@ void tp_fast_exec_free(tp_fast_exec *x)
 	tp_free(x);
 }
 
-/* Mean over the plane of each channel, from the blocked layout to plain n x c. */
-static void avg_pool_blocked(float *y, const float *x, const tp_conv_geo *g, int block)
+/* What is no convolution, by a kernel of ours. Standalone additions and activations work on whole blocks. */
+static void run_kernel(
+	const tp_fast *f, const tp_plan *p, uint8_t *arena, const tp_step *s, const float *src, float *dst)
 {
-	int blocks = (g->c + block - 1) / block, area = g->h * g->w;
-	for (int n = 0; n < g->n; n++)
-		for (int b = 0; b < blocks; b++, x += (size_t)area * (size_t)block) {
-			float sum[16] = { 0 };
-			for (int i = 0; i < area; i++)
-				for (int k = 0; k < block; k++)
-					sum[k] += x[(size_t)i * (size_t)block + (size_t)k];
-			for (int k = 0; k < block && b * block + k < g->c; k++)
-				y[(size_t)n * (size_t)g->c + (size_t)(b * block + k)] = sum[k] / (float)area;
-		}
+	const tp_geo *g = &s->geo;
+	int blocks = (g->c + f->k->block - 1) / f->k->block;
+	size_t n = floats_of(f, g->oc, g->oh * g->ow);
+	switch (s->kind) {
+	case TP_OP_MAX_POOL:
+		f->k->max_pool(dst, src, g, 0, blocks);
+		break;
+	case TP_OP_AVG_POOL:
+		f->k->avg_pool(dst, src, g, 0, blocks);
+		break;
+	case TP_OP_GLOBAL_POOL:
+		f->k->global_pool(dst, src, g);
+		break;
+	case TP_OP_ADD:
+		f->k->add(dst, src, tp_piece_at(p, arena, s->add), n);
+		break;
+	case TP_OP_CONCAT:
+		memcpy(dst + (size_t)s->at * (size_t)(g->h * g->w), src,
+			floats_of(f, g->c, g->h * g->w) * sizeof *dst);
+		break;
+	default:
+		(s->kind == TP_OP_RELU ? f->k->relu : f->k->relu6)(dst, src, n);
+	}
+	if (s->act == TP_ACT_RELU)
+		f->k->relu(dst, dst, n);
+	else if (s->act == TP_ACT_RELU6)
+		f->k->relu6(dst, dst, n);
 }
 
 tp_code tp_fast_run(tp_fast_exec *x, const tp_plan *p, uint8_t *arena, const float *in, tp_err *err)
 {
 	const tp_fast *f = p->fast;
-	set_threads(p->opts.threads);
+	set_threads(p->op_threads);
 	for (int i = 0; i < p->n_steps; i++) {
 		const tp_step *s = &p->step[i];
-		float *dst = (float *)(void *)(arena + p->piece[s->dst].offset);
-		const float *src = s->src < 0 ? in : (const float *)(void *)(arena + p->piece[s->src].offset);
+		const float *src = s->src < 0 ? in : tp_piece_at(p, arena, s->src);
 		dnnl_status_t st = dnnl_success;
-		if (s->kind == TP_OP_AVG_POOL) {
-			avg_pool_blocked(dst, src, &s->geo, f->block);
-		} else if (s->kind == TP_OP_LINEAR) {
-			tp_linear_plain(dst, src, s->w, s->b, s->geo.n, s->geo.c, s->geo.oc);
-		} else {
-			if (s->src < 0)
-				st = dnnl_memory_set_data_handle(x->conv[i].src, (void *)(uintptr_t)in);
-			if (!st)
-				st = dnnl_primitive_execute(f->conv[i].prim, x->stream, 5, x->conv[i].arg);
+		if (s->kind != TP_OP_CONV) {
+			run_kernel(f, p, arena, s, src, tp_piece_at(p, arena, s->dst));
+			continue;
 		}
+		if (s->src < 0)
+			st = dnnl_memory_set_data_handle(x->conv[i].src, (void *)(uintptr_t)in);
+		if (!st)
+			st = dnnl_primitive_execute(f->conv[i].prim, x->stream, 5, x->conv[i].arg);
 		if (st)
 			return fail_dnnl(err, st, s->name);
 	}

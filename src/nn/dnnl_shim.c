@@ -23,9 +23,11 @@ void tp_md_free(tp_md *md)
 #endif
 }
 
-dnnl_status_t tp_attr_new(dnnl_primitive_attr_t *attr, bool sum, bool relu6)
+dnnl_status_t tp_attr_new(dnnl_primitive_attr_t *attr, bool sum, tp_act act)
 {
 	dnnl_post_ops_t ops = NULL;
+	dnnl_alg_kind_t kind = act == TP_ACT_RELU ? dnnl_eltwise_relu : dnnl_eltwise_clip;
+	float most = act == TP_ACT_RELU ? 0 : 6;
 	dnnl_status_t rc = dnnl_primitive_attr_create(attr);
 	if (!rc)
 		rc = dnnl_primitive_attr_set_scratchpad_mode(*attr, dnnl_scratchpad_mode_user);
@@ -34,13 +36,13 @@ dnnl_status_t tp_attr_new(dnnl_primitive_attr_t *attr, bool sum, bool relu6)
 #if V3
 	if (!rc && sum)
 		rc = dnnl_post_ops_append_sum(ops, 1, 0, dnnl_data_type_undef);
-	if (!rc && relu6)
-		rc = dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_clip, 0, 6);
+	if (!rc && act)
+		rc = dnnl_post_ops_append_eltwise(ops, kind, 0, most);
 #else
 	if (!rc && sum)
 		rc = dnnl_post_ops_append_sum(ops, 1);
-	if (!rc && relu6)
-		rc = dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_clip, 0, 6);
+	if (!rc && act)
+		rc = dnnl_post_ops_append_eltwise(ops, 1, kind, 0, most);
 #endif
 	if (!rc)
 		rc = dnnl_primitive_attr_set_post_ops(*attr, ops);
@@ -49,12 +51,20 @@ dnnl_status_t tp_attr_new(dnnl_primitive_attr_t *attr, bool sum, bool relu6)
 	return rc;
 }
 
-dnnl_status_t tp_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tp_md *src, const tp_md *w,
-	const tp_md *b, const tp_md *dst, int stride, const int pad_before[2], const int pad_after[2],
-	dnnl_primitive_attr_t attr)
+/* Padding behind, so much that the last window ends with the picture or the padding; a remainder that no window
+ * reaches counts as none. */
+static int behind(int in, int out, int k, int stride, int before)
 {
-	const dnnl_dims_t s = { stride, stride }, d = { 0, 0 }, l = { pad_before[0], pad_before[1] },
-			  r = { pad_after[0], pad_after[1] };
+	int after = (out - 1) * stride + k - in - before;
+	return after > 0 ? after : 0;
+}
+
+dnnl_status_t tp_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tp_md *src, const tp_md *w,
+	const tp_md *b, const tp_md *dst, const tp_geo *g, dnnl_primitive_attr_t attr)
+{
+	const dnnl_dims_t s = { g->stride, g->stride }, d = { 0, 0 }, l = { g->top, g->left },
+			  r = { behind(g->h, g->oh, g->kh, g->stride, g->top),
+				  behind(g->w, g->ow, g->kw, g->stride, g->left) };
 #if V3
 	return dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_inference,
 		dnnl_convolution_direct, *src, *w, *b, *dst, s, d, l, r, attr);

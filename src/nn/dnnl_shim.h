@@ -7,6 +7,8 @@
 #include <dnnl_version.h>
 #include <stdbool.h>
 
+#include "nn/plan_int.h"
+
 #if DNNL_VERSION_MAJOR >= 3
 typedef dnnl_memory_desc_t tp_md; /* owned: tp_md_free() */
 typedef const_dnnl_memory_desc_t tp_cmd;
@@ -20,12 +22,11 @@ typedef const dnnl_memory_desc_t *tp_cmd;
 dnnl_status_t tp_md_init(tp_md *md, int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag); /* f32 */
 void tp_md_free(tp_md *md);
 
-dnnl_status_t tp_attr_new(dnnl_primitive_attr_t *attr, bool sum, bool relu6); /* user scratchpad */
+dnnl_status_t tp_attr_new(dnnl_primitive_attr_t *attr, bool sum, tp_act act); /* user scratchpad */
 
 /* Forward, inference, direct algorithm. w: groups make it 5-D. */
 dnnl_status_t tp_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tp_md *src, const tp_md *w,
-	const tp_md *b, const tp_md *dst, int stride, const int pad_before[2], const int pad_after[2],
-	dnnl_primitive_attr_t attr);
+	const tp_md *b, const tp_md *dst, const tp_geo *g, dnnl_primitive_attr_t attr);
 
 dnnl_status_t tp_reorder_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, tp_cmd from, tp_cmd to);
 

@@ -1,4 +1,6 @@
 /* A network is a list of named ops in the order they run: see nn.h and net_int.h. */
+#include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,11 +21,13 @@ static int add_node(tp_net *net, tp_node node)
 		net->v = v;
 		net->cap = cap;
 	}
+	node.stage = net->n_stages - 1;
 	net->v[net->n] = node;
 	return net->n++;
 }
 
-static void add_param(tp_net *net, const char *op, const char *field, int ndim, const int64_t *dim)
+static void add_param(
+	tp_net *net, const char *op, const char *field, int ndim, const int64_t *dim, bool buffer)
 {
 	if (net->rc)
 		return;
@@ -38,16 +42,26 @@ static void add_param(tp_net *net, const char *op, const char *field, int ndim, 
 	}
 	snprintf(name, strlen(op) + strlen(field) + 2, "%s.%s", op, field);
 	tp_net_param *p = &net->param[net->n_params++];
-	*p = (tp_net_param){ .name = name, .ndim = ndim };
+	*p = (tp_net_param){ .name = name, .ndim = ndim, .buffer = buffer, .stage = net->n_stages - 1 };
 	memcpy(p->dim, dim, (size_t)ndim * sizeof *dim);
 }
 
-static tp_node named(tp_op_kind kind, int in, const char *name, int channels)
+static tp_node node_on(tp_op_kind kind, int in, int channels)
 {
-	tp_node n = {
-		.kind = kind, .in = { in, -1 }, .channels = channels, .kernel = 1, .stride = 1, .groups = 1
-	};
+	return (tp_node){ .kind = kind,
+		.in = { in },
+		.n_in = 1,
+		.channels = channels,
+		.win = TP_SQUARE(1, 1, 0),
+		.groups = 1,
+		.param = -1 };
+}
+
+static tp_node named(const tp_net *net, tp_op_kind kind, int in, const char *name, int channels)
+{
+	tp_node n = node_on(kind, in, channels);
 	snprintf(n.name, sizeof n.name, "%s", name);
+	n.param = (int)net->n_params;
 	return n;
 }
 
@@ -56,57 +70,117 @@ static int channels_of(const tp_net *net, int node)
 	return net->rc ? 1 : net->v[node].channels;
 }
 
+void tp_net_stage(tp_net *net, const char *fmt, ...)
+{
+	va_list ap;
+	assert(net->n_stages < TP_MAX_STAGES);
+	va_start(ap, fmt);
+	vsnprintf(net->stage[net->n_stages++], sizeof net->stage[0], fmt, ap);
+	va_end(ap);
+}
+
 int tp_net_input(tp_net *net)
 {
-	return add_node(net, named(TP_OP_INPUT, -1, "", 3));
-}
-
-int tp_net_conv(tp_net *net, int in, const char *name, int channels, int kernel, int stride, int groups)
-{
-	tp_node n = named(TP_OP_CONV, in, name, channels);
-	n.kernel = kernel;
-	n.stride = stride;
-	n.groups = groups;
-	int64_t dim[] = { channels, channels_of(net, in) / groups, kernel, kernel };
-	add_param(net, name, "weight", 4, dim);
+	tp_node n = node_on(TP_OP_INPUT, 0, 3);
+	n.n_in = 0;
+	if (!net->n_stages)
+		tp_net_stage(net, "stem");
 	return add_node(net, n);
 }
 
-int tp_net_batch_norm(tp_net *net, int in, const char *name, float eps)
+int tp_net_conv(tp_net *net, int in, const char *name, int channels, tp_window win, int groups, bool bias)
 {
-	tp_node n = named(TP_OP_BATCH_NORM, in, name, channels_of(net, in));
+	tp_node n = named(net, TP_OP_CONV, in, name, channels);
+	n.win = win;
+	n.groups = groups;
+	n.bias = bias;
+	int64_t dim[] = { channels, channels_of(net, in) / groups, win.kh, win.kw };
+	add_param(net, name, "weight", 4, dim, false);
+	if (bias)
+		add_param(net, name, "bias", 1, dim, false);
+	return add_node(net, n);
+}
+
+int tp_net_batch_norm(tp_net *net, int in, const char *name, float eps, float momentum)
+{
+	tp_node n = named(net, TP_OP_BATCH_NORM, in, name, channels_of(net, in));
 	int64_t dim[] = { n.channels };
 	n.eps = eps;
-	add_param(net, name, "weight", 1, dim);
-	add_param(net, name, "bias", 1, dim);
-	add_param(net, name, "running_mean", 1, dim);
-	add_param(net, name, "running_var", 1, dim);
+	n.momentum = momentum;
+	add_param(net, name, "weight", 1, dim, false);
+	add_param(net, name, "bias", 1, dim, false);
+	add_param(net, name, "running_mean", 1, dim, true);
+	add_param(net, name, "running_var", 1, dim, true);
 	return add_node(net, n);
+}
+
+int tp_net_relu(tp_net *net, int in)
+{
+	return add_node(net, node_on(TP_OP_RELU, in, channels_of(net, in)));
 }
 
 int tp_net_relu6(tp_net *net, int in)
 {
-	return add_node(net, named(TP_OP_RELU6, in, "", channels_of(net, in)));
+	return add_node(net, node_on(TP_OP_RELU6, in, channels_of(net, in)));
 }
 
 int tp_net_add(tp_net *net, int a, int b)
 {
-	tp_node n = named(TP_OP_ADD, a, "", channels_of(net, a));
+	tp_node n = node_on(TP_OP_ADD, a, channels_of(net, a));
 	n.in[1] = b;
+	n.n_in = 2;
 	return add_node(net, n);
 }
 
-int tp_net_avg_pool(tp_net *net, int in)
+int tp_net_concat(tp_net *net, const int *in, int n)
 {
-	return add_node(net, named(TP_OP_AVG_POOL, in, "", channels_of(net, in)));
+	assert(n >= 2 && n <= TP_MAX_IN);
+	tp_node node = node_on(TP_OP_CONCAT, in[0], 0);
+	node.n_in = n;
+	for (int i = 0; i < n; i++) {
+		node.in[i] = in[i];
+		node.channels += channels_of(net, in[i]);
+	}
+	return add_node(net, node);
+}
+
+static int pool(tp_net *net, tp_op_kind kind, int in, tp_window win)
+{
+	tp_node n = node_on(kind, in, channels_of(net, in));
+	n.win = win;
+	return add_node(net, n);
+}
+
+int tp_net_max_pool(tp_net *net, int in, tp_window win)
+{
+	return pool(net, TP_OP_MAX_POOL, in, win);
+}
+
+int tp_net_avg_pool(tp_net *net, int in, tp_window win)
+{
+	return pool(net, TP_OP_AVG_POOL, in, win);
+}
+
+int tp_net_global_pool(tp_net *net, int in)
+{
+	return add_node(net, node_on(TP_OP_GLOBAL_POOL, in, channels_of(net, in)));
+}
+
+int tp_net_dropout(tp_net *net, int in, float rate)
+{
+	tp_node n = node_on(TP_OP_DROPOUT, in, channels_of(net, in));
+	n.rate = rate;
+	return add_node(net, n);
 }
 
 int tp_net_linear(tp_net *net, int in, const char *name, int channels)
 {
 	int64_t dim[] = { channels, channels_of(net, in) };
-	add_param(net, name, "weight", 2, dim);
-	add_param(net, name, "bias", 1, dim);
-	return add_node(net, named(TP_OP_LINEAR, in, name, channels));
+	tp_node n = named(net, TP_OP_LINEAR, in, name, channels);
+	n.bias = true;
+	add_param(net, name, "weight", 2, dim, false);
+	add_param(net, name, "bias", 1, dim, false);
+	return add_node(net, n);
 }
 
 tp_code tp_net_new(tp_net **out, const tp_arch *arch, int n_classes, tp_err *err)
@@ -147,4 +221,21 @@ size_t tp_net_params(const tp_net *net)
 const tp_net_param *tp_net_param_at(const tp_net *net, size_t i)
 {
 	return i < net->n_params ? &net->param[i] : NULL;
+}
+
+const char *tp_net_stage_name(const tp_net *net, int stage)
+{
+	return stage >= 0 && stage < net->n_stages ? net->stage[stage] : NULL;
+}
+
+size_t tp_net_weights(const tp_net *net)
+{
+	size_t sum = 0;
+	for (size_t i = 0; i < net->n_params; i++) {
+		size_t n = 1;
+		for (int d = 0; d < net->param[i].ndim; d++)
+			n *= (size_t)net->param[i].dim[d];
+		sum += net->param[i].buffer ? 0 : n;
+	}
+	return sum;
 }

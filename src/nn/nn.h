@@ -96,7 +96,15 @@ typedef struct {
 	const char *name;
 	int ndim;
 	int64_t dim[4];
+	bool buffer; /* running statistics: kept, not trained */
+	int stage;   /* part of the network it belongs to */
 } tp_net_param;
+/* Parts of a network by name, from the input on: "stem", "stage1", ..., "head", "classifier". NULL after the last. */
+enum { TP_MAX_STAGES = 24 };
+const char *tp_net_stage_name(const tp_net *net, int stage);
+/* Trained floats (running statistics do not count), and multiply-adds for one photo of side x side pixels. */
+size_t tp_net_weights(const tp_net *net);
+TP_CHECKED tp_code tp_net_macs(uint64_t *out, const tp_net *net, int side, tp_err *err);
 size_t tp_net_params(const tp_net *net);
 const tp_net_param *tp_net_param_at(const tp_net *net, size_t i);
 

@@ -1,8 +1,9 @@
-/* Compiling a network: shapes, folding, fusing, one arena. See nn.h.
+/* Compiling a network: shapes, folding, fusing, one arena. See nn.h and plan_int.h.
  *
- * Fusing: a convolution takes the batch-norm behind it into its weights, then ReLU6 or the addition of a shortcut.
- * The fast twin adds in place, so the sum lives where the shortcut lived; that is right only when the addition is
- * the shortcut's last reader, which the compiler checks. */
+ * Fusing: a convolution takes the batch-norm behind it into its weights, then the addition of a shortcut and an
+ * activation. The fast twin adds in place, so the sum lives where the shortcut lived; that is right only when the
+ * addition is the shortcut's last reader, which the compiler checks. Branches of a concatenation are written into
+ * slices of it where their channels allow. */
 #include "nn/plan_int.h"
 
 #include <stdio.h>
@@ -10,13 +11,20 @@
 
 #include "base/mem.h"
 
+/* Slices begin and end at a multiple of this, the largest block of a layout. */
+enum { SLICE = 16 };
+
 typedef struct {
 	const tp_net *net;
 	const tp_weights *w;
 	tp_plan *p;
-	int *piece_of, *side_of; /* per node: the piece that holds its output (-1: the input), its height */
-	int *uses;               /* per node: readers still to come */
+	tp_plane *plane;
+	int *piece_of; /* per node: the piece that holds its output; INPUT, NOWHERE */
+	int *uses;     /* per node: readers still to come */
+	int *home;     /* per node: the concatenation it is a branch of, -1: none */
+	int *home_at;  /* and its first channel there */
 } compiler;
+enum { INPUT = -1, NOWHERE = -2 };
 
 static tp_code load_param(
 	float **out, const compiler *c, const char *op, const char *field, size_t n, tp_err *err)
@@ -57,18 +65,44 @@ static tp_code check_shapes(const compiler *c, tp_err *err)
 	return TP_OK;
 }
 
-static int new_piece(compiler *c, size_t floats)
+static int add_piece(compiler *c, int node)
 {
 	tp_plan *p = c->p;
-	p->piece[p->n_pieces] =
-		(tp_piece){ .bytes = floats * sizeof(float), .first = p->n_steps, .last = p->n_steps };
+	p->piece[p->n_pieces] = (tp_piece){ .channels = c->net->v[node].channels,
+		.area = c->plane[node].h * c->plane[node].w,
+		.first = p->n_steps,
+		.last = p->n_steps,
+		.parent = -1 };
 	return p->n_pieces++;
 }
 
-static void reads(compiler *c, int piece)
+/* The piece for a node's output: a slice of its concatenation where it has one. */
+static int new_piece(compiler *c, int node)
 {
-	if (piece >= 0)
+	int home = c->home[node];
+	if (home >= 0 && c->piece_of[home] == NOWHERE)
+		c->piece_of[home] = add_piece(c, home);
+	int piece = add_piece(c, node);
+	if (home >= 0) {
+		c->p->piece[piece].parent = c->piece_of[home];
+		c->p->piece[piece].at = c->home_at[node];
+	}
+	return piece;
+}
+
+/* The step being compiled reads or writes it: whatever it lies in stays alive. */
+static void touch(compiler *c, int piece)
+{
+	for (; piece >= 0; piece = c->p->piece[piece].parent)
 		c->p->piece[piece].last = c->p->n_steps;
+}
+
+static bool reads(const tp_node *n, int node)
+{
+	for (int k = 0; k < n->n_in; k++)
+		if (n->in[k] == node)
+			return true;
+	return false;
 }
 
 /* The node after `node` that is its only reader and of this kind; -1 when there is none. */
@@ -77,7 +111,7 @@ static int only_reader(const compiler *c, int node, tp_op_kind kind)
 	if (c->uses[node] != 1)
 		return -1;
 	for (int i = node + 1; i < c->net->n; i++)
-		if (c->net->v[i].in[0] == node || c->net->v[i].in[1] == node)
+		if (reads(&c->net->v[i], node))
 			return c->net->v[i].kind == kind ? i : -1;
 	return -1;
 }
@@ -97,6 +131,24 @@ static tp_code fold(const compiler *c, tp_step *s, const tp_node *bn, size_t per
 	return rc;
 }
 
+/* Can the convolution at node i add node `other` in place? Computed already, read by nobody later, not what the
+ * convolution itself still reads, no slice of anything. */
+static bool can_add(const compiler *c, int i, int other)
+{
+	int piece = c->piece_of[other];
+	return other < i && c->uses[other] == 1 && piece >= 0 && c->p->piece[piece].parent < 0 &&
+	       other != c->net->v[i].in[0];
+}
+
+static void fuse_activation(const compiler *c, tp_step *s, int *end)
+{
+	int relu = only_reader(c, *end, TP_OP_RELU), relu6 = only_reader(c, *end, TP_OP_RELU6);
+	if (relu >= 0 || relu6 >= 0) {
+		s->act = relu >= 0 ? TP_ACT_RELU : TP_ACT_RELU6;
+		*end = relu >= 0 ? relu : relu6;
+	}
+}
+
 /* Takes in what follows the convolution at node i; *end is the node whose output the step makes. */
 static tp_code fuse(compiler *c, tp_step *s, int i, size_t per_oc, int *end, tp_err *err)
 {
@@ -108,131 +160,228 @@ static tp_code fuse(compiler *c, tp_step *s, int i, size_t per_oc, int *end, tp_
 			return rc;
 		*end = next;
 	}
-	next = only_reader(c, *end, TP_OP_RELU6);
-	if (next >= 0) {
-		s->relu6 = true;
-		*end = next;
-		return TP_OK;
-	}
 	next = only_reader(c, *end, TP_OP_ADD);
-	if (next < 0)
-		return TP_OK;
-	const tp_node *add = &c->net->v[next];
-	int other = add->in[0] == *end ? add->in[1] : add->in[0];
-	/* computed already, read by nobody later, and not what the convolution itself still reads */
-	if (other < i && c->uses[other] == 1 && c->piece_of[other] >= 0 && other != c->net->v[i].in[0]) {
+	if (next >= 0) {
+		const tp_node *add = &c->net->v[next];
+		int other = add->in[0] == *end ? add->in[1] : add->in[0];
+		if (!can_add(c, i, other))
+			return TP_OK;
 		s->add = c->piece_of[other];
 		c->uses[other]--;
 		*end = next;
 	}
+	fuse_activation(c, s, end);
 	return TP_OK;
+}
+
+static tp_step *new_step(compiler *c, int i)
+{
+	const tp_node *node = &c->net->v[i];
+	static const char *const names[] = { [TP_OP_RELU] = "relu",
+		[TP_OP_RELU6] = "relu6",
+		[TP_OP_ADD] = "add",
+		[TP_OP_CONCAT] = "concat",
+		[TP_OP_MAX_POOL] = "max_pool",
+		[TP_OP_AVG_POOL] = "avg_pool",
+		[TP_OP_GLOBAL_POOL] = "global_pool" };
+	tp_step *s = &c->p->step[c->p->n_steps];
+	*s = (tp_step){ .kind = node->kind,
+		.name = node->kind == TP_OP_CONV ? node->name : names[node->kind],
+		.geo = tp_node_geo(c->net, c->plane, i, 1),
+		.src = c->piece_of[node->in[0]],
+		.add = -1 };
+	return s;
 }
 
 static tp_code compile_conv(compiler *c, int i, int *end, tp_err *err)
 {
 	const tp_node *node = &c->net->v[i];
-	tp_step *s = &c->p->step[c->p->n_steps];
-	int in = node->in[0], side = c->side_of[in], out = tp_same_out(side, node->stride);
-	*s = (tp_step){ .kind = TP_OP_CONV, .name = node->name, .src = c->piece_of[in], .add = -1 };
-	s->geo = (tp_conv_geo){ c->p->opts.batch, c->net->v[in].channels, side, side, node->channels,
-		node->kernel, node->stride, node->groups };
-	size_t per_oc = (size_t)(s->geo.c / s->geo.groups) * (size_t)(node->kernel * node->kernel);
-	s->b = tp_alloc_aligned((size_t)node->channels * sizeof *s->b);
-	if (!s->b)
-		return tp_nomem(err, (size_t)node->channels * sizeof *s->b);
-	tp_code rc = load_param(&s->w, c, node->name, "weight", (size_t)node->channels * per_oc, err);
+	tp_step *s = new_step(c, i);
+	size_t n = (size_t)node->channels;
+	size_t per_oc = (size_t)(s->geo.c / s->geo.groups) * (size_t)(s->geo.kh * s->geo.kw);
+	tp_code rc = load_param(&s->w, c, node->name, "weight", n * per_oc, err);
+	if (!rc && node->bias)
+		rc = load_param(&s->b, c, node->name, "bias", n, err);
+	if (!rc && !s->b && !(s->b = tp_alloc_aligned(n * sizeof *s->b)))
+		rc = tp_nomem(err, n * sizeof *s->b);
 	if (!rc)
 		rc = fuse(c, s, i, per_oc, end, err);
 	if (rc)
 		return rc;
-	c->side_of[*end] = out;
-	s->dst = s->add >= 0 ? s->add
-			     : new_piece(c, (size_t)c->p->opts.batch * (size_t)node->channels *
-						    (size_t)(out * out));
-	reads(c, s->src);
-	reads(c, s->dst);
+	s->dst = s->add >= 0 ? s->add : new_piece(c, *end);
 	return TP_OK;
 }
 
-static tp_code compile_pool_or_linear(compiler *c, int i, tp_err *err)
+/* Branches that are no slice are copied in, a step each but the last, which the caller counts. */
+static void compile_concat(compiler *c, int i)
 {
 	const tp_node *node = &c->net->v[i];
-	tp_step *s = &c->p->step[c->p->n_steps];
-	int in = node->in[0], side = c->side_of[in];
-	*s = (tp_step){ .kind = node->kind, .src = c->piece_of[in], .add = -1 };
-	s->name = node->kind == TP_OP_LINEAR ? node->name : "avg_pool";
-	s->geo = (tp_conv_geo){ c->p->opts.batch, c->net->v[in].channels, side, side, node->channels, 1, 1,
-		1 };
-	s->dst = new_piece(c, (size_t)c->p->opts.batch * (size_t)node->channels);
-	c->side_of[i] = 1;
-	reads(c, s->src);
-	if (node->kind != TP_OP_LINEAR)
-		return TP_OK;
-	tp_code rc =
-		load_param(&s->w, c, node->name, "weight", (size_t)node->channels * (size_t)s->geo.c, err);
-	return rc ? rc : load_param(&s->b, c, node->name, "bias", (size_t)node->channels, err);
+	int copies = 0;
+	if (c->piece_of[i] == NOWHERE)
+		c->piece_of[i] = add_piece(c, i);
+	for (int k = 0, at = 0; k < node->n_in; at += c->net->v[node->in[k]].channels, k++) {
+		if (c->home[node->in[k]] == i)
+			continue;
+		if (copies++)
+			c->p->n_steps++;
+		tp_step *s = new_step(c, i);
+		s->src = c->piece_of[node->in[k]];
+		s->geo.c = c->net->v[node->in[k]].channels;
+		s->at = at;
+		s->dst = c->piece_of[i];
+		touch(c, s->src);
+		touch(c, s->dst);
+	}
+	if (!copies)
+		c->p->n_steps--; /* nothing to do at run time */
 }
 
+static tp_code compile_node(compiler *c, int i, int *end, tp_err *err)
+{
+	const tp_node *node = &c->net->v[i];
+	tp_step *s;
+	tp_code rc = TP_OK;
+	switch (node->kind) {
+	case TP_OP_CONV:
+		rc = compile_conv(c, i, end, err);
+		break;
+	case TP_OP_ADD:
+		s = new_step(c, i);
+		s->add = c->piece_of[node->in[1]];
+		fuse_activation(c, s, end);
+		s->dst = new_piece(c, *end);
+		break;
+	case TP_OP_RELU:
+	case TP_OP_RELU6:
+	case TP_OP_MAX_POOL:
+	case TP_OP_AVG_POOL:
+	case TP_OP_GLOBAL_POOL:
+		new_step(c, i)->dst = new_piece(c, i);
+		break;
+	default:
+		return tp_fail(err, TP_EINVAL, "%s: op %d follows no convolution", c->net->arch->name, i);
+	}
+	s = &c->p->step[c->p->n_steps];
+	if (!rc) {
+		touch(c, s->src);
+		touch(c, s->dst);
+		touch(c, s->add);
+	}
+	return rc;
+}
+
+/* A branch that only its concatenation reads (or that nothing overwrites) and that fits the blocks of the layouts. */
+static void find_homes(compiler *c)
+{
+	for (int i = 0; i < c->net->n; i++)
+		c->home[i] = -1;
+	for (int i = 0; i < c->net->n; i++) {
+		const tp_node *node = &c->net->v[i];
+		for (int k = 0, at = 0; k < node->n_in && node->kind == TP_OP_CONCAT; k++) {
+			const tp_node *in = &c->net->v[node->in[k]];
+			bool made = in->kind != TP_OP_INPUT && in->kind != TP_OP_CONCAT &&
+				    in->kind != TP_OP_DROPOUT;
+			if (made && c->home[node->in[k]] < 0 && at % SLICE == 0 &&
+				in->channels % SLICE == 0) {
+				c->home[node->in[k]] = i;
+				c->home_at[node->in[k]] = at;
+			}
+			at += in->channels;
+		}
+	}
+}
+
+static tp_code compile_head(compiler *c, tp_err *err)
+{
+	const tp_node *node = &c->net->v[c->net->logits];
+	size_t n = (size_t)node->channels;
+	tp_code rc = load_param(
+		&c->p->head_w, c, node->name, "weight", n * (size_t)c->net->v[node->in[0]].channels, err);
+	return rc ? rc : load_param(&c->p->head_b, c, node->name, "bias", n, err);
+}
+
+/* Everything up to the features; the nodes from i to end become one step, as chains are laid in order. */
 static tp_code compile(compiler *c, tp_err *err)
 {
 	const tp_net *net = c->net;
 	tp_code rc = check_shapes(c, err);
+	if (!rc)
+		rc = tp_net_shapes(c->plane, net, c->p->opts.side, err);
 	for (int i = 0; i < net->n; i++)
-		for (int k = 0; k < 2; k++)
-			if (net->v[i].in[k] >= 0)
-				c->uses[net->v[i].in[k]]++;
-	for (int i = 0; i < net->n && !rc; i++) {
+		for (int k = 0; k < net->v[i].n_in; k++)
+			c->uses[net->v[i].in[k]]++;
+	find_homes(c);
+	for (int i = 0; i <= net->features && !rc; i++) {
 		int end = i;
-		if (c->piece_of[i] != -2) /* fused into a step already */
-			continue;
 		if (net->v[i].kind == TP_OP_INPUT) {
-			c->piece_of[i] = -1;
-			c->side_of[i] = c->p->opts.side;
+			c->piece_of[i] = INPUT;
 			continue;
 		}
-		c->uses[net->v[i].in[0]]--;
-		if (net->v[i].kind == TP_OP_CONV)
-			rc = compile_conv(c, i, &end, err);
-		else if (net->v[i].kind == TP_OP_AVG_POOL || net->v[i].kind == TP_OP_LINEAR)
-			rc = compile_pool_or_linear(c, i, err);
+		if (c->piece_of[i] != NOWHERE && net->v[i].kind != TP_OP_CONCAT) /* fused already */
+			continue;
+		for (int k = 0; k < net->v[i].n_in; k++)
+			c->uses[net->v[i].in[k]]--;
+		if (net->v[i].kind == TP_OP_DROPOUT) {
+			c->piece_of[i] = c->piece_of[net->v[i].in[0]];
+			continue;
+		}
+		if (net->v[i].kind == TP_OP_CONCAT)
+			compile_concat(c, i);
 		else
-			rc = tp_fail(err, TP_EINVAL, "%s: op %d follows no convolution", net->arch->name, i);
-		/* the nodes from i to end are one step now; nodes between belong to it, as chains are laid in order */
-		for (int k = i; k <= end && !rc; k++)
+			rc = compile_node(c, i, &end, err);
+		for (int k = i; k <= end && !rc && net->v[i].kind != TP_OP_CONCAT; k++)
 			c->piece_of[k] = c->p->step[c->p->n_steps].dst;
 		c->p->n_steps++; /* counted even when it failed, so that its weights are freed */
 	}
 	if (rc)
 		return rc;
 	c->p->features = c->piece_of[net->features];
-	c->p->logits = net->logits >= 0 ? c->piece_of[net->logits] : -1;
 	c->p->piece[c->p->features].last = c->p->n_steps; /* read after the run */
-	if (c->p->logits >= 0)
-		c->p->piece[c->p->logits].last = c->p->n_steps;
-	return TP_OK;
+	return net->logits >= 0 ? compile_head(c, err) : TP_OK;
+}
+
+static int root_of(const tp_plan *p, int piece)
+{
+	while (p->piece[piece].parent >= 0)
+		piece = p->piece[piece].parent;
+	return piece;
 }
 
 /* First fit in the order of creation: each piece takes the lowest place that no piece alive with it holds. */
-static void place(tp_plan *p)
+static void place_one(tp_plan *p, int i)
 {
-	for (int i = 0; i < p->n_pieces; i++) {
-		tp_piece *a = &p->piece[i];
-		a->bytes = (a->bytes + 63) & ~(size_t)63;
-		a->offset = 0;
-		for (bool moved = true; moved;) {
-			moved = false;
-			for (int j = 0; j < i; j++) {
-				const tp_piece *b = &p->piece[j];
-				bool together = a->first <= b->last && b->first <= a->last;
-				if (together && a->offset < b->offset + b->bytes &&
-					b->offset < a->offset + a->bytes) {
-					a->offset = b->offset + b->bytes;
-					moved = true;
-				}
+	tp_piece *a = &p->piece[i];
+	a->bytes = (a->bytes + 63) & ~(size_t)63;
+	a->offset = 0;
+	for (bool moved = true; moved;) {
+		moved = false;
+		for (int j = 0; j < i; j++) {
+			const tp_piece *b = &p->piece[j];
+			bool together = b->parent < 0 && a->first <= b->last && b->first <= a->last;
+			if (together && a->offset < b->offset + b->bytes &&
+				b->offset < a->offset + a->bytes) {
+				a->offset = b->offset + b->bytes;
+				moved = true;
 			}
 		}
-		if (a->offset + a->bytes > p->arena_bytes)
-			p->arena_bytes = a->offset + a->bytes;
+	}
+	if (a->offset + a->bytes > p->arena_bytes)
+		p->arena_bytes = a->offset + a->bytes;
+}
+
+static void place(tp_plan *p)
+{
+	for (int i = 0; i < p->n_pieces; i++) /* a slice keeps its parent alive from its own first step on */
+		if (p->piece[i].parent >= 0 && p->piece[i].first < p->piece[root_of(p, i)].first)
+			p->piece[root_of(p, i)].first = p->piece[i].first;
+	for (int i = 0; i < p->n_pieces; i++)
+		if (p->piece[i].parent < 0)
+			place_one(p, i);
+	for (int i = 0; i < p->n_pieces; i++) {
+		tp_piece *a = &p->piece[i];
+		if (a->parent >= 0)
+			a->offset =
+				p->piece[a->parent].offset + (size_t)a->at * (size_t)a->area * sizeof(float);
 	}
 }
 
@@ -240,7 +389,7 @@ static void place(tp_plan *p)
 static void add_spare(tp_plan *p)
 {
 	tp_piece *spare = &p->piece[p->n_pieces];
-	*spare = (tp_piece){ .first = 0, .last = p->n_steps };
+	*spare = (tp_piece){ .first = 0, .last = p->n_steps, .parent = -1 };
 	for (int i = 0; i < p->n_steps && p->opts.plain; i++)
 		if (p->step[i].add >= 0 && p->piece[p->step[i].dst].bytes > spare->bytes)
 			spare->bytes = p->piece[p->step[i].dst].bytes;
@@ -250,15 +399,43 @@ static void add_spare(tp_plan *p)
 static tp_code compiler_init(compiler *c, tp_err *err)
 {
 	size_t n = (size_t)c->net->n;
+	/* a concatenation may take a step a branch, and a piece of its own */
+	size_t most = n * 2;
+	c->plane = tp_calloc(n, sizeof *c->plane);
 	c->piece_of = tp_calloc(n, sizeof(int));
-	c->side_of = tp_calloc(n, sizeof(int));
 	c->uses = tp_calloc(n, sizeof(int));
-	c->p->step = tp_calloc(n, sizeof *c->p->step);
-	c->p->piece = tp_calloc(n + 1, sizeof *c->p->piece);
-	if (!c->piece_of || !c->side_of || !c->uses || !c->p->step || !c->p->piece)
-		return tp_nomem(err, n * sizeof *c->p->step);
+	c->home = tp_calloc(n, sizeof(int));
+	c->home_at = tp_calloc(n, sizeof(int));
+	c->p->step = tp_calloc(most, sizeof *c->p->step);
+	c->p->piece = tp_calloc(most + 1, sizeof *c->p->piece);
+	if (!c->plane || !c->piece_of || !c->uses || !c->home || !c->home_at || !c->p->step || !c->p->piece)
+		return tp_nomem(err, most * sizeof *c->p->step);
 	for (size_t i = 0; i < n; i++)
-		c->piece_of[i] = -2;
+		c->piece_of[i] = NOWHERE;
+	return TP_OK;
+}
+
+static void compiler_dispose(compiler *c)
+{
+	tp_free(c->plane);
+	tp_free(c->piece_of);
+	tp_free(c->uses);
+	tp_free(c->home);
+	tp_free(c->home_at);
+}
+
+static tp_code add_twin(tp_plan *p, tp_err *err)
+{
+	for (int i = 0; i < p->n_steps; i++)
+		snprintf(p->step[i].impl, sizeof p->step[i].impl, "plain");
+	for (int i = 0; i < p->n_pieces; i++)
+		p->piece[i].bytes = (size_t)p->piece[i].channels * (size_t)p->piece[i].area * sizeof(float);
+	if (p->opts.plain)
+		return TP_OK;
+	tp_code rc = tp_fast_new(&p->fast, p, err);
+	if (rc != TP_EBACKEND)
+		return rc;
+	p->opts.plain = true; /* this build or machine has no fast twin: tp_plan_op_impl() says so */
 	return TP_OK;
 }
 
@@ -266,7 +443,7 @@ tp_code tp_plan_new(
 	tp_plan **out, const tp_net *net, const tp_weights *w, const tp_plan_opts *opts, tp_err *err)
 {
 	if (opts->batch < 1 || opts->batch > 1024 || opts->side < 32 || opts->side > 1024 ||
-		opts->side % 32 || opts->threads < 1 || opts->threads > 1024)
+		opts->threads < 1 || opts->threads > 1024)
 		return tp_fail(err, TP_EINVAL, "batch %d, side %d, %d threads: out of range", opts->batch,
 			opts->side, opts->threads);
 	tp_plan *p = tp_calloc(1, sizeof *p);
@@ -274,28 +451,19 @@ tp_code tp_plan_new(
 		return tp_nomem(err, sizeof *p);
 	compiler c = { .net = net, .w = w, .p = p };
 	p->opts = *opts;
+	p->op_threads = opts->batch == 1 ? opts->threads : 1;
 	p->n_features = net->arch->n_features;
 	p->n_classes = net->n_classes;
 	tp_code rc = compiler_init(&c, err);
 	if (!rc)
 		rc = compile(&c, err);
-	for (int i = 0; i < p->n_steps; i++)
-		snprintf(p->step[i].impl, sizeof p->step[i].impl, "plain");
-	if (!rc && !opts->plain) {
-		rc = tp_fast_new(&p->fast, p, err);
-		if (rc ==
-			TP_EBACKEND) { /* this build or machine has no fast twin: tp_plan_op_impl() says so */
-			p->opts.plain = true;
-			rc = TP_OK;
-		}
-	}
+	if (!rc)
+		rc = add_twin(p, err);
 	if (!rc) {
 		add_spare(p);
 		place(p);
 	}
-	tp_free(c.piece_of);
-	tp_free(c.side_of);
-	tp_free(c.uses);
+	compiler_dispose(&c);
 	if (rc) {
 		tp_plan_free(p);
 		return rc;
@@ -313,6 +481,8 @@ void tp_plan_free(tp_plan *p)
 		tp_free_aligned(p->step[i].b);
 	}
 	tp_fast_free(p->fast);
+	tp_free_aligned(p->head_w);
+	tp_free_aligned(p->head_b);
 	tp_free(p->step);
 	tp_free(p->piece);
 	tp_free(p);

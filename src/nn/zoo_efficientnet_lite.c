@@ -19,13 +19,13 @@ static const struct {
 	{ 6, 3, 1, 320, 1 },
 };
 enum { N_STAGES = sizeof stages / sizeof *stages, STEM = 32, HEAD = 1280 };
-static const float BN_EPS = 1e-3f;
+static const float BN_EPS = 1e-3f, BN_MOMENTUM = 0.01f, DROPOUT = 0.2f;
 
 static int conv_bn(tp_net *net, int x, const char *conv, const char *bn, int channels, int kernel, int stride,
 	int groups, bool relu)
 {
-	x = tp_net_conv(net, x, conv, channels, kernel, stride, groups);
-	x = tp_net_batch_norm(net, x, bn, BN_EPS);
+	x = tp_net_conv(net, x, conv, channels, TP_SAME(kernel, stride), groups, false);
+	x = tp_net_batch_norm(net, x, bn, BN_EPS, BN_MOMENTUM);
 	return relu ? tp_net_relu6(net, x) : x;
 }
 
@@ -55,15 +55,21 @@ static tp_code build(tp_net *net, int n_classes, tp_err *err)
 	(void)err;
 	int channels = STEM, x = tp_net_input(net);
 	x = conv_bn(net, x, "conv_stem", "bn1", STEM, 3, 2, 1, true);
-	for (int s = 0; s < N_STAGES; s++)
+	for (int s = 0; s < N_STAGES; s++) {
+		tp_net_stage(net, "stage%d", s + 1);
 		for (int i = 0; i < stages[s].repeat; i++) {
 			x = block(net, x, s, i, channels);
 			channels = stages[s].channels;
 		}
+	}
+	tp_net_stage(net, "head");
 	x = conv_bn(net, x, "conv_head", "bn2", HEAD, 1, 1, 1, true);
-	net->features = tp_net_avg_pool(net, x);
-	if (n_classes > 0)
-		net->logits = tp_net_linear(net, net->features, "classifier", n_classes);
+	net->features = tp_net_global_pool(net, x);
+	if (n_classes > 0) {
+		tp_net_stage(net, "classifier");
+		x = tp_net_dropout(net, net->features, DROPOUT);
+		net->logits = tp_net_linear(net, x, "classifier", n_classes);
+	}
 	return TP_OK;
 }
 
