@@ -11,18 +11,6 @@
 #include "nn/dnnl_shim.h"
 #include "nn/plan_int.h"
 
-/* oneDNN's Debian builds bring libgomp; a build with another runtime has no such function, and needs none. */
-extern void omp_set_num_threads(int n) __attribute__((weak));
-extern int omp_get_max_threads(void) __attribute__((weak));
-
-static int set_threads(int n)
-{
-	int before = omp_get_max_threads ? omp_get_max_threads() : 1;
-	if (omp_set_num_threads)
-		omp_set_num_threads(n);
-	return before;
-}
-
 typedef struct {
 	dnnl_primitive_desc_t pd;
 	dnnl_primitive_t prim;
@@ -51,12 +39,6 @@ struct tp_fast_exec {
 	int n;
 	uint8_t *scratchpad;
 };
-
-static tp_code fail_dnnl(tp_err *err, dnnl_status_t s, const char *what)
-{
-	return tp_fail(
-		err, s == dnnl_out_of_memory ? TP_ENOMEM : TP_EBACKEND, "%s: oneDNN status %d", what, (int)s);
-}
 
 static dnnl_status_t describe(
 	fast_conv *c, tp_md *w_user, tp_md *w_any, const tp_step *s, dnnl_format_tag_t tag)
@@ -129,7 +111,7 @@ static tp_code bind_weights(tp_fast *f, fast_conv *c, tp_step *s, const tp_md *w
 	if (from)
 		dnnl_memory_destroy(from);
 	if (rc)
-		return fail_dnnl(err, rc, s->name);
+		return tp_dnnl_fail(err, rc, s->name);
 	c->bias = s->b; /* moved from the step; the plain copy of w is not needed any more */
 	s->b = NULL;
 	tp_free_aligned(s->w);
@@ -152,7 +134,7 @@ static tp_code fast_conv_init(tp_fast *f, tp_plan *p, int i, tp_err *err)
 	dnnl_status_t st = describe(c, &w_user, &w_any, s, f->tag);
 	if (!st)
 		st = make_conv(f, c, s, &w_any);
-	tp_code rc = st ? fail_dnnl(err, st, s->name) : bind_weights(f, c, s, &w_user, err);
+	tp_code rc = st ? tp_dnnl_fail(err, st, s->name) : bind_weights(f, c, s, &w_user, err);
 	tp_md_free(&w_user);
 	tp_md_free(&w_any);
 	if (rc)
@@ -191,7 +173,7 @@ tp_code tp_fast_new(tp_fast **out, tp_plan *p, tp_err *err)
 	tp_fast *f = tp_calloc(1, sizeof *f);
 	if (!f)
 		return tp_nomem(err, sizeof *f);
-	int threads = set_threads(p->op_threads);
+	int threads = tp_dnnl_threads(p->op_threads);
 	tp_code rc = choose_layout(f, err);
 	f->n = p->n_steps;
 	f->conv = tp_calloc((size_t)f->n, sizeof *f->conv);
@@ -200,7 +182,7 @@ tp_code tp_fast_new(tp_fast **out, tp_plan *p, tp_err *err)
 	if (!rc) {
 		dnnl_status_t st = dnnl_engine_create(&f->engine, dnnl_cpu, 0);
 		if (st)
-			rc = fail_dnnl(err, st, "engine");
+			rc = tp_dnnl_fail(err, st, "engine");
 	}
 	for (int i = 0; i < p->n_pieces && !rc; i++)
 		p->piece[i].bytes = floats_of(f, p->piece[i].channels, p->piece[i].area) * sizeof(float);
@@ -210,7 +192,7 @@ tp_code tp_fast_new(tp_fast **out, tp_plan *p, tp_err *err)
 		else
 			snprintf(p->step[i].impl, sizeof p->step[i].impl, "kernel:%s", f->k->isa);
 	}
-	set_threads(threads);
+	tp_dnnl_threads(threads);
 	/* Past the layout a failure is a failure: half of the weights may have moved. */
 	if (rc && f->engine) {
 		if (rc == TP_EBACKEND)
@@ -290,7 +272,7 @@ tp_code tp_fast_exec_new(tp_fast_exec **out, const tp_plan *p, uint8_t *arena, t
 				arena + p->piece[s->dst].offset, x->scratchpad);
 	}
 	if (st)
-		rc = fail_dnnl(err, st, "exec");
+		rc = tp_dnnl_fail(err, st, "exec");
 	if (rc) {
 		tp_fast_exec_free(x);
 		return rc;
@@ -354,7 +336,7 @@ static void run_kernel(
 tp_code tp_fast_run(tp_fast_exec *x, const tp_plan *p, uint8_t *arena, const float *in, tp_err *err)
 {
 	const tp_fast *f = p->fast;
-	set_threads(p->op_threads);
+	tp_dnnl_threads(p->op_threads);
 	for (int i = 0; i < p->n_steps; i++) {
 		const tp_step *s = &p->step[i];
 		const float *src = s->src < 0 ? in : tp_piece_at(p, arena, s->src);
@@ -368,20 +350,20 @@ tp_code tp_fast_run(tp_fast_exec *x, const tp_plan *p, uint8_t *arena, const flo
 		if (!st)
 			st = dnnl_primitive_execute(f->conv[i].prim, x->stream, 5, x->conv[i].arg);
 		if (st)
-			return fail_dnnl(err, st, s->name);
+			return tp_dnnl_fail(err, st, s->name);
 	}
 	dnnl_status_t st = dnnl_stream_wait(x->stream);
-	return st ? fail_dnnl(err, st, "stream") : TP_OK;
+	return st ? tp_dnnl_fail(err, st, "stream") : TP_OK;
 }
 
 tp_code tp_gemm(float *c, const float *a, const float *b, int m, int n, int k, bool ta, bool tb, float alpha,
 	float beta, int threads, tp_err *err)
 {
-	int before = set_threads(threads);
+	int before = tp_dnnl_threads(threads);
 	dnnl_status_t st = dnnl_sgemm(
 		ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, alpha, a, ta ? m : k, b, tb ? k : n, beta, c, n);
-	set_threads(before);
-	return st ? fail_dnnl(err, st, "gemm") : TP_OK;
+	tp_dnnl_threads(before);
+	return st ? tp_dnnl_fail(err, st, "gemm") : TP_OK;
 }
 
 static char backend[64];

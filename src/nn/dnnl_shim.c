@@ -76,6 +76,64 @@ dnnl_status_t tp_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const 
 #endif
 }
 
+dnnl_status_t tp_conv_train_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, tp_pass pass, tp_cmd src,
+	tp_cmd w, tp_cmd b, tp_cmd dst, const tp_geo *g, dnnl_primitive_desc_t forward)
+{
+	const dnnl_dims_t s = { g->stride, g->stride }, d = { 0, 0 }, l = { g->top, g->left },
+			  r = { behind(g->h, g->oh, g->kh, g->stride, g->top),
+				  behind(g->w, g->ow, g->kw, g->stride, g->left) };
+	dnnl_primitive_attr_t attr = NULL;
+	dnnl_status_t rc = dnnl_primitive_attr_create(&attr);
+	if (!rc)
+		rc = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+#if V3
+	if (!rc && pass == TP_PASS_FORWARD)
+		rc = dnnl_convolution_forward_primitive_desc_create(pd, engine, dnnl_forward_training,
+			dnnl_convolution_direct, src, w, b, dst, s, d, l, r, attr);
+	else if (!rc && pass == TP_PASS_DATA)
+		rc = dnnl_convolution_backward_data_primitive_desc_create(
+			pd, engine, dnnl_convolution_direct, src, w, dst, s, d, l, r, forward, attr);
+	else if (!rc)
+		rc = dnnl_convolution_backward_weights_primitive_desc_create(
+			pd, engine, dnnl_convolution_direct, src, w, b, dst, s, d, l, r, forward, attr);
+#else
+	dnnl_convolution_desc_t c;
+	if (!rc && pass == TP_PASS_FORWARD)
+		rc = dnnl_dilated_convolution_forward_desc_init(
+			&c, dnnl_forward_training, dnnl_convolution_direct, src, w, b, dst, s, d, l, r);
+	else if (!rc && pass == TP_PASS_DATA)
+		rc = dnnl_dilated_convolution_backward_data_desc_init(
+			&c, dnnl_convolution_direct, src, w, dst, s, d, l, r);
+	else if (!rc)
+		rc = dnnl_dilated_convolution_backward_weights_desc_init(
+			&c, dnnl_convolution_direct, src, w, b, dst, s, d, l, r);
+	if (!rc)
+		rc = dnnl_primitive_desc_create(
+			pd, &c, attr, engine, pass == TP_PASS_FORWARD ? NULL : forward);
+#endif
+	if (attr)
+		dnnl_primitive_attr_destroy(attr);
+	return rc;
+}
+
+/* oneDNN's Debian builds bring libgomp; a build with another runtime has no such function, and needs none. */
+extern void omp_set_num_threads(int n) __attribute__((weak));
+extern int omp_get_max_threads(void) __attribute__((weak));
+
+int tp_dnnl_threads(int n)
+{
+	int before = omp_get_max_threads ? omp_get_max_threads() : 1;
+	if (omp_set_num_threads)
+		omp_set_num_threads(n);
+	return before;
+}
+
+tp_code tp_dnnl_fail(tp_err *err, dnnl_status_t s, const char *what)
+{
+	return tp_fail(
+		err, s == dnnl_out_of_memory ? TP_ENOMEM : TP_EBACKEND, "%s: oneDNN status %d", what, (int)s);
+}
+
 dnnl_status_t tp_reorder_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, tp_cmd from, tp_cmd to)
 {
 	return dnnl_reorder_primitive_desc_create(pd, from, engine, to, engine, NULL);

@@ -24,6 +24,16 @@ void tp_md_free(tp_md *md);
 
 dnnl_status_t tp_attr_new(dnnl_primitive_attr_t *attr, bool sum, tp_act act); /* user scratchpad */
 
+/* Training, with a scratchpad of the user's: the forward pass, the data's gradient, the weights' gradient. b may be NULL;
+ * forward is the primitive descriptor of the forward pass, for the other two. */
+typedef enum { TP_PASS_FORWARD, TP_PASS_DATA, TP_PASS_WEIGHTS, TP_PASSES } tp_pass;
+dnnl_status_t tp_conv_train_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, tp_pass pass, tp_cmd src,
+	tp_cmd w, tp_cmd b, tp_cmd dst, const tp_geo *g, dnnl_primitive_desc_t forward);
+
+tp_code tp_dnnl_fail(tp_err *err, dnnl_status_t s, const char *what);
+/* Threads that the calling thread's primitives use from now on; the number before. */
+int tp_dnnl_threads(int n);
+
 /* Forward, inference, direct algorithm. w: groups make it 5-D. */
 dnnl_status_t tp_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const tp_md *src, const tp_md *w,
 	const tp_md *b, const tp_md *dst, const tp_geo *g, dnnl_primitive_attr_t attr);

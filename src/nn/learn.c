@@ -27,6 +27,20 @@ static int only_reader(const tp_net *net, int node)
 	return found;
 }
 
+/* A shortcut that is there already when the batch-norm runs. */
+static void take_shortcut(const tp_net *net, tp_lstep *s)
+{
+	int next = only_reader(net, s->out);
+	if (s->kind != TP_OP_BATCH_NORM || next == NONE || net->v[next].kind != TP_OP_ADD)
+		return;
+	const tp_node *add = &net->v[next];
+	int other = add->in[0] == s->out ? add->in[1] : add->in[0];
+	if (other < s->in[0] && net->v[other].kind != TP_OP_INPUT) {
+		s->in[s->n_in++] = other;
+		s->out = next;
+	}
+}
+
 static void take_activation(const tp_net *net, tp_lstep *s)
 {
 	int next = only_reader(net, s->out);
@@ -38,13 +52,12 @@ static void take_activation(const tp_net *net, tp_lstep *s)
 	}
 }
 
-static void make_steps(tp_learner *l)
+static void make_steps(tp_learner *l, bool *taken)
 {
 	const tp_net *net = l->net;
 	for (int i = 0; i < net->n; i++) {
 		const tp_node *node = &net->v[i];
-		bool taken = l->n_steps && l->step[l->n_steps - 1].out == i;
-		if (node->kind == TP_OP_INPUT || taken)
+		if (node->kind == TP_OP_INPUT || taken[i])
 			continue;
 		tp_lstep *s = &l->step[l->n_steps++];
 		*s = (tp_lstep){ .kind = node->kind, .node = node, .n_in = node->n_in, .out = i };
@@ -52,7 +65,10 @@ static void make_steps(tp_learner *l)
 		s->geo = tp_node_geo(net, l->plane, i, l->opts.batch);
 		s->trains = node->param >= 0 && !l->opts.frozen[node->stage];
 		s->batch_stat = node->kind == TP_OP_BATCH_NORM && s->trains;
+		take_shortcut(net, s);
+		taken[s->out] = true;
 		take_activation(net, s);
+		taken[s->out] = true;
 	}
 }
 
@@ -65,10 +81,8 @@ static int back_time(const tp_learner *l, int step)
 
 static int new_piece(tp_learner *l, int node, int time)
 {
-	int area = l->plane[node].h * l->plane[node].w;
-	l->piece[l->n_pieces] = (tp_lpiece){
-		.floats = l->twin->floats(l, l->net->v[node].channels, area), .first = time, .last = time
-	};
+	l->piece[l->n_pieces] =
+		(tp_lpiece){ .floats = l->twin->floats(l, node), .first = time, .last = time };
 	return l->n_pieces++;
 }
 
@@ -96,14 +110,16 @@ static void find_gradients(tp_learner *l, bool *wanted)
 static void keep_values(tp_learner *l, int i)
 {
 	const tp_lstep *s = &l->step[i];
-	bool input = false, output = s->act != TP_ACT_NONE;
+	/* a batch-norm's mask is computed again from its input, but for a shortcut in it */
+	bool again = s->kind == TP_OP_BATCH_NORM && s->n_in == 1 && !l->opts.plain;
+	bool input = false, output = s->act != TP_ACT_NONE && !again;
 	switch (s->kind) {
 	case TP_OP_CONV:
 	case TP_OP_LINEAR:
 		input = s->trains;
 		break;
 	case TP_OP_BATCH_NORM:
-		input = s->batch_stat;
+		input = s->batch_stat || again;
 		break;
 	case TP_OP_MAX_POOL:
 		input = true;
@@ -133,11 +149,13 @@ static void plan_values(tp_learner *l)
 	}
 }
 
-/* May the gradient of an addition serve as that of its input, unchanged? The input's own step must not mask it in
+/* May the gradient of an addition serve as that of its input k, unchanged? The input's own step must not mask it in
  * place, and nobody else may add to it. */
-static bool can_share(const tp_learner *l, const tp_lstep *add, int node)
+static bool can_share(const tp_learner *l, const tp_lstep *s, int k)
 {
-	if (add->kind != TP_OP_ADD || only_reader(l->net, node) == NONE)
+	int node = s->in[k];
+	bool added = s->kind == TP_OP_ADD || (s->kind == TP_OP_BATCH_NORM && k == 1);
+	if (!added || only_reader(l->net, node) == NONE)
 		return false;
 	for (int i = 0; i < l->n_steps; i++)
 		if (l->step[i].out == node)
@@ -161,7 +179,7 @@ static void plan_gradients(tp_learner *l)
 			if (*g != NONE) {
 				s->part[k] = new_piece(l, s->in[k], now);
 				touch(l, *g, now);
-			} else if (can_share(l, s, s->in[k])) {
+			} else if (can_share(l, s, k)) {
 				*g = l->grad[s->out];
 				s->same[k] = true;
 			} else {
@@ -176,7 +194,8 @@ static bool together(const tp_lpiece *a, const tp_lpiece *b)
 	return a->first <= b->last && b->first <= a->last;
 }
 
-/* The largest first, each at the lowest place that is free as long as it lives. */
+/* The largest first, each at the lowest place that is free as long as it lives. Planned for one photo: every thread has
+ * an arena of its own, the plan times its photos, for threads are not at the same step at the same time. */
 static tp_code place(tp_learner *l, tp_err *err)
 {
 	size_t *bytes = tp_calloc((size_t)l->n_pieces, sizeof *bytes);
@@ -187,7 +206,7 @@ static tp_code place(tp_learner *l, tp_err *err)
 		return tp_nomem(err, (size_t)l->n_pieces * sizeof *bytes);
 	}
 	for (int i = 0; i < l->n_pieces; i++)
-		bytes[i] = (l->piece[i].floats * (size_t)l->opts.batch * sizeof(float) + 63) & ~(size_t)63;
+		bytes[i] = (l->piece[i].floats * sizeof(float) + 63) & ~(size_t)63;
 	for (int round = 0; round < l->n_pieces; round++) {
 		int a = NONE;
 		for (int i = 0; i < l->n_pieces; i++)
@@ -207,9 +226,10 @@ static tp_code place(tp_learner *l, tp_err *err)
 		}
 		l->piece[a].offset = at;
 		done[a] = true;
-		if (at + bytes[a] > l->arena_bytes)
-			l->arena_bytes = at + bytes[a];
+		if (at + bytes[a] > l->photo_bytes)
+			l->photo_bytes = at + bytes[a];
 	}
+	l->arena_bytes = l->photo_bytes * (size_t)l->opts.batch;
 	tp_free(bytes);
 	tp_free(done);
 	return TP_OK;
@@ -218,12 +238,12 @@ static tp_code place(tp_learner *l, tp_err *err)
 static tp_code compile(tp_learner *l, tp_err *err)
 {
 	size_t n = (size_t)l->net->n;
-	bool *wanted = tp_calloc(n, sizeof *wanted);
-	tp_code rc = wanted ? tp_net_shapes(l->plane, l->net, l->opts.side, err) : tp_nomem(err, n);
+	bool *wanted = tp_calloc(n, sizeof *wanted), *taken = tp_calloc(n, sizeof *taken);
+	tp_code rc = wanted && taken ? tp_net_shapes(l->plane, l->net, l->opts.side, err) : tp_nomem(err, n);
 	if (!rc) {
 		for (size_t i = 0; i < n; i++)
 			l->value[i] = l->grad[i] = NONE;
-		make_steps(l);
+		make_steps(l, taken);
 		find_gradients(l, wanted);
 		plan_values(l);
 		plan_gradients(l);
@@ -239,6 +259,7 @@ static tp_code compile(tp_learner *l, tp_err *err)
 			rc = tp_nomem(err, (size_t)s->geo.c * sizeof *s->mean);
 	}
 	tp_free(wanted);
+	tp_free(taken);
 	return rc;
 }
 
@@ -323,7 +344,7 @@ size_t tp_learner_arena_bytes(const tp_learner *l)
 
 size_t tp_learner_ops(const tp_learner *l)
 {
-	return 2 * (size_t)l->n_steps;
+	return 3 * (size_t)l->n_steps;
 }
 
 const char *tp_learner_op_name(const tp_learner *l, size_t i)
@@ -336,13 +357,13 @@ const char *tp_learner_op_name(const tp_learner *l, size_t i)
 		[TP_OP_AVG_POOL] = "avg_pool",
 		[TP_OP_GLOBAL_POOL] = "global_pool",
 		[TP_OP_DROPOUT] = "dropout" };
-	const tp_lstep *s = &l->step[i / 2];
+	const tp_lstep *s = &l->step[i / 3];
 	return *s->node->name ? s->node->name : names[s->kind];
 }
 
 const char *tp_learner_op_impl(const tp_learner *l, size_t i)
 {
-	return l->twin->impl(l, (int)(i / 2), i % 2 == 0);
+	return l->twin->impl(l, (int)(i / 3), (int)(i % 3));
 }
 
 /* ---- where things lie -------------------------------------------------------------------------------------- */
@@ -354,10 +375,14 @@ tp_share tp_share_of(const tp_learner *l, int worker)
 	return (tp_share){ first, (worker + 1) * n / t - first };
 }
 
+/* Photos first..first + n - 1 are one thread's, and its pieces lie in its own part of the arena. */
 static float *piece_at(const tp_learner *l, int piece, int photo)
 {
 	const tp_lpiece *p = &l->piece[piece];
-	return (float *)(void *)(l->arena + p->offset) + p->floats * (size_t)photo;
+	int worker = ((photo + 1) * l->opts.threads - 1) / l->opts.batch;
+	tp_share s = tp_share_of(l, worker);
+	uint8_t *base = l->arena + l->photo_bytes * (size_t)s.first + p->offset * (size_t)s.n;
+	return (float *)(void *)base + p->floats * (size_t)(photo - s.first);
 }
 
 float *tp_value_at(const tp_learner *l, int node, int photo)
@@ -393,8 +418,9 @@ float *tp_param_grad(const tp_learner *l, const tp_lstep *s, int field)
 	return l->params->g + l->params->off[s->node->param + field];
 }
 
-/* A hash of what names the value (splitmix64, Steele et al. 2014), so that the order of work does not matter. */
-float tp_dropout_at(uint64_t seed, int node, int photo, int channel, float rate)
+/* 0, or 1 / (1 - rate): a hash of what names the value (splitmix64, Steele et al. 2014), so that the order of work does
+ * not matter. */
+static float keep(uint64_t seed, int node, int photo, int channel, float rate)
 {
 	uint64_t x = seed ^ (uint64_t)node << 48 ^ (uint64_t)photo << 24 ^ (uint64_t)channel;
 	x += 0x9e3779b97f4a7c15u;
@@ -402,6 +428,14 @@ float tp_dropout_at(uint64_t seed, int node, int photo, int channel, float rate)
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
 	x ^= x >> 31;
 	return (double)(x >> 11) / 9007199254740992.0 < (double)rate ? 0 : 1 / (1 - rate);
+}
+
+void tp_drop(const tp_learner *l, const tp_lstep *s, float *y, const float *x, int first, int n)
+{
+	float rate = l->opts.whole ? 0 : s->node->rate;
+	for (int i = first; i < first + n; i++)
+		for (int c = 0; c < s->geo.c; c++)
+			*y++ = *x++ * keep(l->seed, s->out, i, c, rate);
 }
 
 /* ---- running ------------------------------------------------------------------------------------------------ */

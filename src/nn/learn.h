@@ -56,7 +56,8 @@ TP_CHECKED tp_code tp_learner_new(
 	tp_learner **out, const tp_net *net, tp_params *params, const tp_learn_opts *opts, tp_err *err);
 void tp_learner_free(tp_learner *l);
 size_t tp_learner_arena_bytes(const tp_learner *l);
-/* One line an op and direction: "conv_stem forward", implementation; as tp_plan_op_*(). */
+/* Three lines an op, for the forward pass, its data's and its weights' gradient: name, and implementation as
+ * tp_plan_op_impl() has it ("" when there is no such pass). */
 size_t tp_learner_ops(const tp_learner *l);
 const char *tp_learner_op_name(const tp_learner *l, size_t i);
 const char *tp_learner_op_impl(const tp_learner *l, size_t i);

@@ -6,13 +6,13 @@
 #include "nn/learn.h"
 #include "nn/plan_int.h"
 
-/* A step runs at once, forward and backward: an op of the graph, with the activation behind a batch-norm or an addition
- * taken in. Steps know nodes; where a node's values and gradients lie is the learner's. */
+/* A step runs at once, forward and backward: an op of the graph, with the shortcut that is added behind a batch-norm
+ * (in[1]) and the activation behind a batch-norm or an addition taken in. Steps know nodes; where a node's values and gradients lie is the learner's. */
 typedef struct {
 	tp_op_kind kind;
 	const tp_node *node;
 	int in[TP_MAX_IN], n_in; /* nodes it reads */
-	int out;                 /* the node whose output it makes: the activation's, when that is taken in */
+	int out;                 /* the node whose output it makes: that of the last op taken in */
 	tp_act act;
 	tp_geo geo;           /* of the whole batch */
 	bool trains;          /* its own parameters get gradients */
@@ -20,13 +20,14 @@ typedef struct {
 	bool back;            /* the gradient comes through here at all */
 	bool want[TP_MAX_IN]; /* an input's gradient is wanted */
 	int part[TP_MAX_IN]; /* piece for it that is then added to what other readers gave; -1: written in place */
-	bool same[TP_MAX_IN]; /* additions: the input's gradient is the output's, nothing to do */
-	float *mean, *rstd;   /* batch-norm: of this batch; owned */
+	bool same
+		[TP_MAX_IN]; /* additions and shortcuts: the input's gradient is the output's, masked in place */
+	float *mean, *rstd; /* batch-norm, plain twin: of this batch; owned */
 } tp_lstep;
 
 typedef struct {
 	size_t floats; /* a photo's */
-	size_t offset; /* bytes */
+	size_t offset; /* bytes, of an arena for one photo */
 	int first, last;
 } tp_lpiece;
 
@@ -44,7 +45,7 @@ struct tp_learner {
 	int n_pieces;
 	int *value, *grad; /* per node: piece; -1: none, or the caller's (input, logits) */
 	uint8_t *arena;
-	size_t arena_bytes;
+	size_t photo_bytes, arena_bytes;
 	const tp_twin *twin;
 	void *fast; /* the fast twin's */
 	/* of the run under way */
@@ -57,8 +58,8 @@ struct tp_learner {
 
 /* What the two twins do differently. A worker's share are the photos tp_share() says. */
 struct tp_twin {
-	/* Floats a photo's plane of `area` takes with this many channels; area 1 is plain n x c. */
-	size_t (*floats)(const tp_learner *l, int channels, int area);
+	/* Floats a node's output takes for one photo. */
+	size_t (*floats)(const tp_learner *l, int node);
 	tp_code (*open)(tp_learner *l, tp_err *err);
 	void (*close)(tp_learner *l);
 	/* Before the first step of a pass and after its last one. */
@@ -66,7 +67,8 @@ struct tp_twin {
 	void (*end)(tp_learner *l, bool forward, int worker);
 	void (*forward)(tp_learner *l, int step, int worker);
 	void (*backward)(tp_learner *l, int step, int worker);
-	const char *(*impl)(const tp_learner *l, int step, bool forward);
+	const char *(*impl)(
+		const tp_learner *l, int step, int pass); /* 0 forward, 1 data's, 2 weights' gradient */
 };
 extern const tp_twin tp_twin_plain, tp_twin_fast;
 /* Is there a fast twin here? */
@@ -77,7 +79,8 @@ typedef struct {
 } tp_share; /* photos */
 tp_share tp_share_of(const tp_learner *l, int worker);
 
-/* Where the photo `n` of a node's values or gradients begins; the caller's own memory for input and logits. */
+/* Where the photo `n` of a node's values or gradients begins; the caller's own memory for input and logits. Only the
+ * photos of one share lie side by side. */
 float *tp_value_at(const tp_learner *l, int node, int photo);
 float *tp_grad_at(const tp_learner *l, int node, int photo);
 /* Where the gradient of input k of a step is to be written: its own place, or the part that is added afterwards. */
@@ -86,7 +89,7 @@ float *tp_grad_out(const tp_learner *l, const tp_lstep *s, int k, int photo);
 float *tp_param_at(const tp_learner *l, const tp_lstep *s, int field);
 float *tp_param_grad(const tp_learner *l, const tp_lstep *s, int field);
 
-/* Dropout's mask: 0, or 1 / (1 - rate); the same for the same seed, node, photo and channel. */
-float tp_dropout_at(uint64_t seed, int node, int photo, int channel, float rate);
+/* Dropout of photos first..first + n - 1 (plain rows), forward and backward alike: y = x times the mask of this seed. */
+void tp_drop(const tp_learner *l, const tp_lstep *s, float *y, const float *x, int first, int n);
 
 #endif

@@ -3,10 +3,9 @@
 
 #include "nn/learn_int.h"
 
-static size_t floats(const tp_learner *l, int channels, int area)
+static size_t floats(const tp_learner *l, int node)
 {
-	(void)l;
-	return (size_t)channels * (size_t)area;
+	return (size_t)l->net->v[node].channels * (size_t)l->plane[node].h * (size_t)l->plane[node].w;
 }
 
 static tp_code open(tp_learner *l, tp_err *err)
@@ -59,6 +58,8 @@ static void batch_norm(tp_learner *l, tp_lstep *s, float *y, const float *x)
 			s->node->momentum);
 	else
 		tp_batch_norm_plain_frozen(y, x, gamma, beta, mean, var, &s->geo, s->node->eps);
+	if (s->n_in == 2)
+		tp_add_plain(y, y, tp_value_at(l, s->in[1], 0), out_floats(s));
 }
 
 /* Channels side by side, photo by photo; back: apart again. */
@@ -77,13 +78,6 @@ static void concat(tp_learner *l, const tp_lstep *s, bool back)
 		}
 		y += part;
 	}
-}
-
-static void drop(const tp_learner *l, const tp_lstep *s, float *y, const float *x)
-{
-	for (int n = 0; n < s->geo.n; n++)
-		for (int c = 0; c < s->geo.c; c++, y++, x++)
-			*y = l->opts.whole ? *x : *x * tp_dropout_at(l->seed, s->out, n, c, s->node->rate);
 }
 
 static void forward(tp_learner *l, int step, int worker)
@@ -123,7 +117,7 @@ static void forward(tp_learner *l, int step, int worker)
 		tp_global_pool_plain(y, x, g->n * g->c, g->h * g->w);
 		break;
 	case TP_OP_DROPOUT:
-		drop(l, s, y, x);
+		tp_drop(l, s, y, x, 0, g->n);
 		break;
 	default:
 		tp_linear_plain(y, x, tp_param_at(l, s, 0), tp_param_at(l, s, 1), g->n, g->c, g->oc);
@@ -134,6 +128,8 @@ static void forward(tp_learner *l, int step, int worker)
 static void batch_norm_back(tp_learner *l, const tp_lstep *s, float *dx, const float *dy)
 {
 	const tp_geo *g = &s->geo;
+	if (s->n_in == 2 && s->want[1] && !s->same[1])
+		memcpy(tp_grad_out(l, s, 1, 0), dy, out_floats(s) * sizeof *dy);
 	const float *gamma = tp_param_at(l, s, 0), *var = tp_param_at(l, s, 3);
 	if (s->batch_stat) {
 		tp_batch_norm_plain_back(dx, tp_param_grad(l, s, 0), tp_param_grad(l, s, 1), dy,
@@ -198,7 +194,7 @@ static void backward(tp_learner *l, int step, int worker)
 		tp_global_pool_plain_back(dx, dy, g->n * g->c, g->h * g->w);
 		break;
 	case TP_OP_DROPOUT:
-		drop(l, s, dx, dy);
+		tp_drop(l, s, dx, dy, 0, g->n);
 		break;
 	default:
 		tp_linear_plain_back(dx, s->trains ? tp_param_grad(l, s, 0) : NULL,
@@ -207,10 +203,9 @@ static void backward(tp_learner *l, int step, int worker)
 	}
 }
 
-static const char *impl(const tp_learner *l, int step, bool is_forward)
+static const char *impl(const tp_learner *l, int step, int pass)
 {
-	(void)is_forward;
-	return l->step[step].back || is_forward ? "plain" : "";
+	return !pass || l->step[step].back ? "plain" : "";
 }
 
 const tp_twin tp_twin_plain = { floats, open, close, edge, edge, forward, backward, impl };
