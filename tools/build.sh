@@ -6,7 +6,7 @@ log=build/$1-configure.log
 mkdir -p build
 cmake --preset "$1" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
 if [ "$1" = release ]; then
-	cmake --build --preset release --target tepal tepal_bench
+	cmake --build --preset release --target tepal tepal_bench kernel_bench
 else
 	cmake --build --preset "$1"
 fi

@@ -1,6 +1,7 @@
-/* Which table of kernels this processor can run: see kernels.h. */
+/* Which table of kernels this processor can run, and what needs no vectors: see kernels.h. */
 #include "nn/kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 extern const tp_kernels tp_kernels_c, tp_kernels_c16;
@@ -45,4 +46,45 @@ const tp_kernels *tp_kernels_best(int block)
 		if (all[i]->block == block && runs(all[i]))
 			return all[i];
 	return NULL;
+}
+
+void tp_norm_finish(float *mean, float *rstd, float *running_mean, float *running_var, const double *sum,
+	const double *sq, int c, double count, float eps, float momentum)
+{
+	for (int k = 0; k < c; k++) {
+		double m = sum[k] / count, dev = sq[k] - sum[k] * m;
+		double var = dev > 0 ? dev / count : 0,
+		       unbiased = count > 1 && dev > 0 ? dev / (count - 1) : var;
+		mean[k] = (float)m;
+		rstd[k] = (float)(1 / sqrt(var + eps));
+		if (running_mean) {
+			running_mean[k] = (float)((1 - momentum) * running_mean[k] + momentum * m);
+			running_var[k] = (float)((1 - momentum) * running_var[k] + momentum * unbiased);
+		}
+	}
+}
+
+bool tp_wino_can(const tp_geo *g, int block)
+{
+	return g->kh == 3 && g->kw == 3 && g->stride == 1 && g->groups == 1 && g->c % block == 0 &&
+	       g->oc % block == 0 && g->top >= 0 && g->top <= 2 && g->left >= 0 && g->left <= 2;
+}
+
+int tp_wino_tiles(const tp_geo *g)
+{
+	return g->n * ((g->oh + 3) / 4) * ((g->ow + 3) / 4);
+}
+
+tp_geo tp_wino_back_geo(const tp_geo *g)
+{
+	tp_geo b = *g;
+	b.c = g->oc;
+	b.h = g->oh;
+	b.w = g->ow;
+	b.oc = g->c;
+	b.oh = g->h;
+	b.ow = g->w;
+	b.top = 2 - g->top;
+	b.left = 2 - g->left;
+	return b;
 }

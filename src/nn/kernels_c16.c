@@ -2,13 +2,6 @@
 #define B 16
 #include "nn/kernels_vec.inc"
 
-#include "nn/kernels_pool.inc"
+#include "nn/kernels_table.inc"
 
-const tp_kernels tp_kernels_c16 = { .isa = "c16",
-	.block = B,
-	.max_pool = max_pool,
-	.avg_pool = avg_pool,
-	.global_pool = global_pool,
-	.relu = relu,
-	.relu6 = relu6,
-	.add = add };
+TABLE(tp_kernels_c16, "c16");

@@ -9,8 +9,6 @@
 #include "nn/kernels.h"
 #include "nn/net_int.h"
 
-typedef enum { TP_ACT_NONE, TP_ACT_RELU, TP_ACT_RELU6 } tp_act;
-
 /* A step is what runs at once: convolution with folded batch-norm, perhaps a shortcut added, perhaps an activation. */
 typedef struct {
 	tp_op_kind
