@@ -94,7 +94,7 @@ static int test_every_kind_like_pillow(void)
 		at += size;
 	}
 	tp_map_close(&m);
-	CHECK(cases >= 35, "%d cases", cases);
+	CHECK(cases >= 60, "%d cases", cases);
 	CHECK(!bad, "%d of %d", bad, cases);
 	return 0;
 }
@@ -112,7 +112,13 @@ static int test_sniff_and_probe(void)
 		{ "turn_big_endian.jpg", "JPEG", 37, 23, 6, false },
 		{ "turned.png", "PNG", 37, 23, 6, false },
 		{ "turned.webp", "WebP", 37, 23, 8, false },
+		{ "arith_prog.jpg", "JPEG", 37, 23, 1, true },
+		{ "ycck.jpg", "JPEG", 37, 23, 1, false },
+		{ "rgba16.png", "PNG", 37, 23, 1, false },
 		{ "plain.heic", "HEIC", 96, 64, 1, false },
+		{ "rot_1.heic", "HEIC", 64, 96, 1, false },
+		{ "rot_2.heic", "HEIC", 96, 64, 1, false },
+		{ "rot_and_exif.heic", "HEIC", 64, 96, 1, false },
 		{ "giant.png", "PNG", 60000, 60000, 1, false },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -217,6 +223,22 @@ static int test_truncated_says_where(void)
 	return 0;
 }
 
+/* Where restart markers say that a part is missing, the photo is refused as damaged, with where. */
+static int test_lost_restart_interval_says_where(void)
+{
+	tp_decode_opts o = TP_DECODE_OPTS_INIT;
+	tp_image *img = NULL;
+	tp_err err = { 0 };
+	tp_code rc = load(&img, CORPUS, "restart_lost.jpg", &o, &err);
+	CHECK(rc == TP_EFORMAT && !img, "%s", tp_code_name(rc));
+	CHECK(strstr(err.msg, "damaged") && strstr(err.msg, "of 23 could be read"), "%s", err.msg);
+	o.allow_partial = true;
+	CHECK_OK(load(&img, CORPUS, "restart_lost.jpg", &o, &err), err);
+	CHECK(img->w == 37 && img->h == 23 && img->px[37 * 23 * 3 - 1] == 128, "the last row is not grey");
+	tp_image_free(img);
+	return 0;
+}
+
 static int test_scaled_jpeg(void)
 {
 	static const struct {
@@ -301,7 +323,8 @@ static int fail_each(const char *name)
 static int test_survives_any_failed_allocation(void)
 {
 	static const char *const names[] = { "turn_6.jpg", "cmyk.jpg", "prog_420.jpg", "palette_alpha.png",
-		"rgba_adam7.png", "turned.png", "lossy_alpha.webp", "lossless.webp", "plain.heic" };
+		"rgba_adam7.png", "turned.png", "lossy_alpha.webp", "lossless.webp", "plain.heic", "ycck.jpg",
+		"arith_prog.jpg", "restart_prog.jpg", "rgba16_adam7.png", "rot_and_exif.heic" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		CHECK(!fail_each(names[i]), "%s", names[i]);
 	return 0;
@@ -405,7 +428,8 @@ static int test_photos_of_every_orientation(void)
 int main(void)
 {
 	return RUN(T(test_every_kind_like_pillow), T(test_sniff_and_probe), T(test_what_is_no_photo),
-		T(test_giants_are_refused_by_their_header), T(test_truncated_says_where), T(test_scaled_jpeg),
-		T(test_jpeg_out_and_in), T(test_survives_any_failed_allocation), T(test_real_photos),
-		T(test_108_megapixels), T(test_photos_of_every_orientation));
+		T(test_giants_are_refused_by_their_header), T(test_truncated_says_where),
+		T(test_lost_restart_interval_says_where), T(test_scaled_jpeg), T(test_jpeg_out_and_in),
+		T(test_survives_any_failed_allocation), T(test_real_photos), T(test_108_megapixels),
+		T(test_photos_of_every_orientation));
 }
