@@ -92,6 +92,41 @@ def jpegs(rgb):
     add("turn_big_endian.jpg", whole[:2] + b"\xff\xe1" + struct.pack(">H", len(big) + 2) + big + whole[2:], 2)
 
 
+def app1(data):
+    return b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data
+
+
+def tiff(*entries, order=b"MM", magic=42, at=8, count=None):
+    """Entries are tag, type, value."""
+    rows = b"".join(struct.pack(">HHIHH" if kind == 3 else ">HHII", tag, kind, 1, value, *[0][: kind == 3])
+                    for tag, kind, value in entries)
+    n = len(entries) if count is None else count
+    return b"Exif\0\0" + order + struct.pack(">HIH", magic, at, n) + rows
+
+
+def exifs(rgb):
+    """Which way is up, said in odd ways; 6 turns the picture, all nonsense leaves it."""
+    whole = save(rgb, format="JPEG", quality=90)
+    upright = np.asarray(Image.open(io.BytesIO(whole)))
+    turn, make = (0x112, 3, 6), (0x10F, 3, 0)
+    blocks = {
+        "second": (6, app1(tiff(make, turn))),
+        "long": (6, app1(tiff((0x112, 4, 6)))),
+        "behind_xmp": (6, app1(b"http://ns.adobe.com/xap/1.0/\0<x/>") + b"\xff" + app1(tiff(turn))),
+        "nine": (1, app1(tiff((0x112, 3, 9)))),
+        "zero": (1, app1(tiff((0x112, 3, 0)))),
+        "other_type": (1, app1(tiff((0x112, 1, 6)))),
+        "magic": (1, app1(tiff(turn, magic=43))),
+        "order": (1, app1(tiff(turn, order=b"IM"))),
+        "far": (1, app1(tiff(turn, at=0xFFFFFFF0))),
+        "end": (1, app1(tiff(turn, at=21))),
+        "more": (1, app1(tiff(make, count=60000))),
+        "short": (1, app1(b"Exif\0\0MM\0*")),
+    }
+    for name, (up, block) in blocks.items():
+        add(f"exif_{name}.jpg", whole[:2] + block + whole[2:], 2, 0, np.rot90(upright, -1) if up == 6 else upright)
+
+
 def cjpeg(rgb, *options):
     ppm = save(rgb, format="PPM")
     return subprocess.run(["cjpeg", "-quality", "90", *options], input=ppm, check=True, stdout=subprocess.PIPE).stdout
@@ -216,6 +251,9 @@ def heics():
     add("mirror_1.heic", turned(data, (b"imir", 1)), 255, 600, a[:, ::-1])
     add("rot_mirror.heic", turned(data, (b"irot", 1), (b"imir", 1)), 255, 600, np.rot90(a)[:, ::-1])
     add("mirror_rot.heic", turned(data, (b"imir", 1), (b"irot", 1)), 255, 600, np.rot90(a[:, ::-1]))
+    alpha = picture(96, 64)
+    alpha.putalpha(Image.fromarray((np.mgrid[0:64, 0:96][1] * 255 // 95).astype(np.uint8)))
+    add("alpha.heic", heic(alpha, format="PNG"), 255, 600, over_white(alpha))
     phone = heic(big, format="JPEG", quality=95, exif=exif(6))  # says it twice; once is meant
     add("rot_and_exif.heic", turned(phone, (b"irot", 3)), 255, 600, np.rot90(a, 3))
 
@@ -247,6 +285,8 @@ def broken(rgb):
     a = np.asarray(tall)
     interlaced = png(64, 96, 8, 2, passes(a), 1)
     prog = save(rgb, format="JPEG", progressive=True)
+    start = prog.index(b"\xff\xda")
+    first = prog[start : prog.index(b"\xff\xc4", start)]
     more = {
         "cut_adam7.png": interlaced[: len(interlaced) // 2],
         "cut_header.jpg": files["cut.jpg"][:100],
@@ -254,6 +294,8 @@ def broken(rgb):
         "cut_header.webp": files["cut.webp"][:18],
         "empty": b"",
         "text": b"This is not a photo.\n" * 8,
+        "many_scans.jpg": prog[:start] + first * 120 + prog[start:],
+        "anim.webp": save(rgb, format="WEBP", save_all=True, append_images=[ImageOps.mirror(rgb)]),
         "anim.gif": save(rgb.convert("P"), format="GIF"),
         "plain.bmp": save(rgb.resize((5, 4)), format="BMP"),
         "giant.png": png(60000, 60000, 8, 2, b"\0" * 100),
@@ -273,6 +315,7 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     rgb = picture()
     jpegs(rgb)
+    exifs(rgb)
     rare_jpegs(rgb)
     four_inks(rgb)
     webps(rgb, pngs(rgb))

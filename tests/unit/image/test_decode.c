@@ -94,7 +94,7 @@ static int test_every_kind_like_pillow(void)
 		at += size;
 	}
 	tp_map_close(&m);
-	CHECK(cases >= 60, "%d cases", cases);
+	CHECK(cases >= 73, "%d cases", cases);
 	CHECK(!bad, "%d of %d", bad, cases);
 	return 0;
 }
@@ -144,8 +144,8 @@ static int test_sniff_and_probe(void)
 
 static int test_what_is_no_photo(void)
 {
-	static const char *const names[] = { "empty", "text", "anim.gif", "plain.bmp", "cut_header.jpg",
-		"cut_header.png", "cut_header.webp", "no_size.jpg" };
+	static const char *const names[] = { "empty", "text", "anim.gif", "anim.webp", "plain.bmp",
+		"cut_header.jpg", "cut_header.png", "cut_header.webp", "no_size.jpg" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		tp_image *img = NULL;
 		tp_err err = { 0 };
@@ -175,6 +175,16 @@ static int test_giants_are_refused_by_their_header(void)
 	tp_decode_opts o = { .max_bytes = 37 * 23 * 3 };
 	tp_image *img = NULL;
 	CHECK(load(&img, CORPUS, "turn_6.jpg", &o, NULL) == TP_ELIMIT, "small limit");
+	return 0;
+}
+
+/* A few kilobytes that would be decoded over and over. */
+static int test_too_many_scans_are_refused(void)
+{
+	tp_image *img = NULL;
+	tp_err err = { 0 };
+	tp_code rc = load(&img, CORPUS, "many_scans.jpg", NULL, &err);
+	CHECK(rc == TP_ELIMIT && !img && strstr(err.msg, "100 scans"), "%s: %s", tp_code_name(rc), err.msg);
 	return 0;
 }
 
@@ -428,8 +438,8 @@ static int test_photos_of_every_orientation(void)
 int main(void)
 {
 	return RUN(T(test_every_kind_like_pillow), T(test_sniff_and_probe), T(test_what_is_no_photo),
-		T(test_giants_are_refused_by_their_header), T(test_truncated_says_where),
-		T(test_lost_restart_interval_says_where), T(test_scaled_jpeg), T(test_jpeg_out_and_in),
-		T(test_survives_any_failed_allocation), T(test_real_photos), T(test_108_megapixels),
-		T(test_photos_of_every_orientation));
+		T(test_giants_are_refused_by_their_header), T(test_too_many_scans_are_refused),
+		T(test_truncated_says_where), T(test_lost_restart_interval_says_where), T(test_scaled_jpeg),
+		T(test_jpeg_out_and_in), T(test_survives_any_failed_allocation), T(test_real_photos),
+		T(test_108_megapixels), T(test_photos_of_every_orientation));
 }
