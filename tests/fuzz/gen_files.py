@@ -80,6 +80,7 @@ def indexes():
 	put("index", "infinite", index(embeddings=("F16", [3, 2], b"\0\x7c" * 6)))
 	put("index", "backwards", index(**{"species.offsets": ("I64", [3], i64(0, 4, 3))}))
 	put("index", "text_outside", index(refs=("I64", [3, 5], i64(*[-1] * 15))))
+	put("index", "text_far", index(refs=("I64", [3, 5], i64(*[1 << 40] * 15))))
 	put("index", "leaves", index(texts=("U8", [43], b"Aloe vera\0Mangifera indica\0\0../ab\0leaf\0CC0\0")))
 	put("index", "absolute_root", index(meta={"tepal.index": "1", "model_sha256": "", "photo_root": "/photos"}))
 	put("index", "other_version", index(meta={"tepal.index": "2", "model_sha256": "", "photo_root": ""}))

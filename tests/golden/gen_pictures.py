@@ -97,8 +97,8 @@ def app1(data):
 
 
 def tiff(*entries, order=b"MM", magic=42, at=8, count=None):
-    """Entries are tag, type, value."""
-    rows = b"".join(struct.pack(">HHIHH" if kind == 3 else ">HHII", tag, kind, 1, value, *[0][: kind == 3])
+    """Entries are tag, type, value; all but a LONG (4) stand in the first half of their four bytes."""
+    rows = b"".join(struct.pack(">HHII", tag, kind, 1, value if kind == 4 else value << 16)
                     for tag, kind, value in entries)
     n = len(entries) if count is None else count
     return b"Exif\0\0" + order + struct.pack(">HIH", magic, at, n) + rows
@@ -117,7 +117,7 @@ def exifs(rgb):
         "zero": (1, app1(tiff((0x112, 3, 0)))),
         "other_type": (1, app1(tiff((0x112, 1, 6)))),
         "magic": (1, app1(tiff(turn, magic=43))),
-        "order": (1, app1(tiff(turn, order=b"IM"))),
+        "order": (1, app1(tiff(turn, order=b"MI"))),
         "far": (1, app1(tiff(turn, at=0xFFFFFFF0))),
         "end": (1, app1(tiff(turn, at=21))),
         "more": (1, app1(tiff(make, count=60000))),
