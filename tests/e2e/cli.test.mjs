@@ -109,6 +109,22 @@ test("a new and a changed photo are computed, and no others", async () => {
 	assert.equal(toCompute(await works(indexes)), 0);
 });
 
+// The photos that an index leaves out: those of the test split.
+async function leftOut(model) {
+	await works(["index", "-t1", "-m", model, "-p", "garden", "-o", "seed.index.safetensors"]);
+	const index = readFileSync(path.join(dir, "seed.index.safetensors"), "latin1");
+	return readdirSync(path.join(dir, "garden")).flatMap((s) => [1, 2, 3, 4, 5].map((n) => `${s}/${n}.png`))
+		.filter((photo) => !index.includes(photo));
+}
+
+test("index and eval split the photos with the seed of the model", async () => {
+	await works([...trains("seed7.safetensors"), "--seed", "7"]);
+	const one = await leftOut("garden.safetensors"), seven = await leftOut("seed7.safetensors");
+	assert.equal(one.length, 3);
+	assert.equal(seven.length, 3);
+	assert.notDeepEqual(one, seven);
+});
+
 test("what train wrote is served", async () => {
 	const child = start(["serve", "--model", "garden.safetensors", "--port", "0"]);
 	while (!/^Stop with/m.test(child.out)) await Promise.race([once(child.stdout, "data"), child.done.then(() => {
