@@ -216,6 +216,42 @@ static int test_a_cut_file_is_not_believed(void)
 	return 0;
 }
 
+/* Whole as a safetensors file, but its parts do not belong together. */
+static int test_parts_that_do_not_fit_are_not_believed(void)
+{
+	world w;
+	float v[PHOTOS];
+	CHECK(build(&w), "no world");
+	CHECK(run(&w, 1, v) == 4, "an empty cache knows nothing");
+	tp_names n = { 0 };
+	CHECK(!tp_dir_list(&n, w.cache, NULL) && n.len == 1, "%zu files", n.len);
+	char *file = tp_path_join(w.cache, n.v[0]);
+	static const struct {
+		const char *photos;
+		size_t text, rows, values;
+	} bad[] = { { "a\0b\0c", 6, 4, 4 }, { "a\0b\0c\0d", 7, 4, 4 }, { "a\0b\0c\0d", 8, 4, 3 },
+		{ "a\0b\0c\0d", 8, 3, 4 }, { "", 0, 4, 4 } };
+	static const uint8_t state[4] = { 1, 1, 1, 1 };
+	float *row = tp_alloc_aligned(4 * (size_t)w.o.arch->n_features * sizeof *row);
+	CHECK(row, "no memory");
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		const tp_tensor t[] = {
+			{ "features", TP_F32, 2, { (int64_t)bad[i].values, w.o.arch->n_features }, row,
+				bad[i].values * (size_t)w.o.arch->n_features * sizeof *row },
+			{ "state", TP_U8, 1, { (int64_t)bad[i].rows }, state, bad[i].rows },
+			{ "photos", TP_U8, 1, { (int64_t)bad[i].text }, bad[i].photos, bad[i].text },
+		};
+		tp_err err = { 0 };
+		CHECK_OK(tp_safetensors_save(file, t, 3, NULL, 0, &err), err);
+		CHECK(run(&w, 2, v) == 4, "case %zu was believed", i);
+	}
+	tp_free_aligned(row);
+	tp_free(file);
+	tp_names_free(&n);
+	tear_down(&w);
+	return 0;
+}
+
 static int test_few_caches_are_kept(void)
 {
 	world w;
@@ -239,5 +275,5 @@ int main(void)
 {
 	return RUN(T(test_only_what_is_new_is_missing), T(test_vanished_photos_are_dropped),
 		T(test_values_name_the_cache), T(test_a_cut_file_is_not_believed),
-		T(test_few_caches_are_kept));
+		T(test_parts_that_do_not_fit_are_not_believed), T(test_few_caches_are_kept));
 }
