@@ -49,7 +49,7 @@ install() {
 
 # A node of one's own is as good as Debian's, if it is new enough.
 new_node() {
-	command -v node >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18)'
+	command -v node >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'
 }
 
 lacks() {

@@ -100,7 +100,7 @@ class Server {
 		this.log = "";
 		this.child = spawn(BIN, ["serve", "--model", MODEL, "--port", "0", ...more],
 			{ cwd: this.tmp, env: { ...process.env, TMPDIR: this.tmp }, stdio: ["ignore", "pipe", "pipe"] });
-		this.exit = once(this.child, "exit");
+		this.exit = once(this.child, "close");
 		this.child.stderr.on("data", (d) => (this.log += d));
 		for await (const line of createInterface({ input: this.child.stdout })) {
 			const m = /^listening http:\/\/127\.0\.0\.1:(\d+)$/.exec(line);
@@ -390,10 +390,13 @@ test("a client that leaves before its answer", async () => {
 });
 
 test("bytes that are no HTTP", async () => {
-	await server.raw("\0\x01\x02\r\n\r\n");
+	const garbage = net.connect(server.port, "127.0.0.1"); // no line that is one, so no answer
+	garbage.on("error", () => {});
+	await new Promise((done) => garbage.write("\0\x01\x02\r\n\r\n", done));
 	await server.raw("GET / HTTP/9.9\r\n\r\n");
 	await server.raw("POST /v2/identify/all HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n");
 	assert.deepEqual((await server.ask("GET", "/v2/_status")).json, { status: "ok" });
+	garbage.destroy();
 });
 
 test("two requests on one connection", async () => {
@@ -415,6 +418,39 @@ test("eight at once get the same answer", async () => {
 		assert.equal(a.status, 200);
 		assert.deepEqual(a.json, all[0].json);
 	}
+});
+
+// Everything the server does at once, and SIGTERM in the midst of it: each answer is whole, or there is none.
+test("a crowd, and the end in the midst of it", async () => {
+	const crowded = new Server();
+	await crowded.start("--workers", "4");
+	let stopping = false, answers = 0;
+	const enough = new Promise((resolve) => { crowded.enough = resolve; });
+	const asks = [
+		[200, () => crowded.post([PHOTO], "?no-reject=true&detailed=true")],
+		[200, () => crowded.post([PHOTO, { ...PHOTO, data: PROGRESSIVE }], "?no-reject=true")],
+		[400, () => crowded.post([{ ...PHOTO, data: Buffer.from("x") }])],
+		[200, () => crowded.ask("GET", "/v2/projects/all/species?pageSize=50&lang=fr")],
+		[200, () => crowded.ask("GET", "/")],
+		[404, () => crowded.ask("GET", "/v3/nothing")],
+		[null, async () => (await begun(crowded, form([PHOTO])).catch(() => null))?.destroy()],
+	];
+	const crowd = Array.from({ length: 14 }, async (_, i) => {
+		for (let n = i; !stopping; n++) {
+			const [status, ask] = asks[n % asks.length];
+			const a = await ask();
+			if (!status || (stopping && !a)) continue;
+			assert.equal(a?.status, status, a?.body.toString());
+			if (++answers === 100) crowded.enough();
+		}
+	});
+	await Promise.race([enough, Promise.all(crowd)]);
+	const stopped = crowded.stop();
+	stopping = true;
+	await Promise.all([...crowd, stopped]);
+	assert.ok(answers >= 100);
+	assert.match(crowded.log, /broken off/);
+	assert.doesNotMatch(crowded.log, /broken off ms=\d{5}/, "a client that left was waited for");
 });
 
 test("SIGTERM lets what is under way finish", async () => {
