@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what tepal is built with (setup.sh build) and what its tests need besides (setup.sh test).
+# Installs what tepal is built with (setup.sh build), what its tests need besides (setup.sh test), and what
+# tools/check_all.sh needs besides (setup.sh check).
 # Does nothing, and needs no network, when everything is there.
 set -eu
 cd "$(dirname "$0")/.."
@@ -66,7 +67,12 @@ look_for_tools() { # what a system without apt-get must bring itself
 		pkg-config --exists $lib 2>/dev/null || lacks "$lib, with its headers"
 	done
 	echo '#include <dnnl.h>' | cc -E - >/dev/null 2>&1 || lacks "oneDNN, with its headers"
-	if [ "$1" = test ]; then
+	if [ "$1" = check ]; then
+		for t in clang clang-format-14; do
+			command -v $t >/dev/null || lacks $t
+		done
+	fi
+	if [ "$1" != build ]; then
 		new_node || lacks "node, 18 or newer"
 		command -v "${CHROMIUM:-chromium}" >/dev/null || lacks "chromium (or CHROMIUM=/path/to/a/browser)"
 		[ -d $driver ] || command -v npm >/dev/null || command -v pip >/dev/null || lacks "npm or pip"
@@ -97,7 +103,10 @@ z.extractall(sys.argv[2], [n for n in z.namelist() if n.startswith("playwright/d
 }
 
 packages=$build
-if [ "$1" = test ]; then
+if [ "$1" = check ]; then
+	packages="$packages clang clang-format-14"
+fi
+if [ "$1" != build ]; then
 	[ -n "${CHROMIUM:-}" ] || packages="$packages chromium"
 	new_node || packages="$packages nodejs"
 	[ -d $driver ] || command -v npm >/dev/null || packages="$packages python3-pip"
@@ -110,7 +119,7 @@ else
 	look_for_tools "$1"
 fi
 
-if [ "$1" = test ] && [ ! -d $driver ]; then
+if [ "$1" != build ] && [ ! -d $driver ]; then
 	fetch_driver || {
 		echo "playwright-core could not be installed; it says above why. Is there a network?" >&2
 		exit 1
