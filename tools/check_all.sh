@@ -1,7 +1,7 @@
 #!/bin/sh
 # What make test does not: clang's warnings, every header alone, the layout, the optimised build, a build without
 # oneDNN and HEIC, the thread sanitizer with a crowd at the server, the docs' examples. Needs what tools/setup.sh
-# check installs.
+# check installs, on Debian 12: its clang-format is the one the layout is held against.
 set -eu
 cd "$(dirname "$0")/.."
 
