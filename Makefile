@@ -4,7 +4,7 @@
 #   make run PHOTOS=/my/plants    trains on that folder of class folders first, then serves with matching photos
 #   make run PORT=8081            another port;  HOST=0.0.0.0 opens it to the local network
 #   make test                     every test, with sanitizers; TEPAL_PHOTOS=DIR adds those that need photos
-#   make check-all                clang, thread sanitizer, no-oneDNN build, headers alone: before a release
+#   make check-all                clang, thread sanitizer, no-oneDNN build, headers alone, docs: before a release
 
 MODEL  ?= models/plants83.safetensors
 PHOTOS ?=
@@ -12,7 +12,7 @@ HOST   ?= 127.0.0.1
 PORT   ?= 8080
 OUT    ?= build/my-plants.safetensors
 
-.PHONY: run test build check-all setup setup-test clean
+.PHONY: run test build check-all setup setup-test setup-check clean
 .NOTPARALLEL:
 
 ifeq ($(strip $(PHOTOS)),)
@@ -35,7 +35,7 @@ test: setup-test
 	@tools/build.sh asan
 	@ctest --preset asan
 
-check-all: setup-test
+check-all: setup-check
 	@tools/check_all.sh
 
 setup:
@@ -43,6 +43,9 @@ setup:
 
 setup-test:
 	@tools/setup.sh test
+
+setup-check:
+	@tools/setup.sh check
 
 clean:
 	rm -rf build

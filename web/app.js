@@ -11,7 +11,7 @@ const ORGANS = [["auto", "Any part"], ["flower", "Flower"], ["leaf", "Leaf"], ["
 const $ = (id) => document.getElementById(id);
 const photos = []; // {file, url, organ, broken: the browser cannot draw it, wrong: the server could not read it}
 let known = null;  // species the model knows, once loaded
-let running = null; // AbortController of the request under way
+let running = null; // AbortController of the request under way, and whether it asks for guesses
 let shown = null;  // {guesses} while an answer is on the page
 
 function el(tag, props = {}, ...children) {
@@ -161,7 +161,7 @@ async function identify(guesses) {
 		return;
 	}
 	running?.abort();
-	const mine = new AbortController();
+	const mine = Object.assign(new AbortController(), { guesses });
 	for (const p of photos) p.wrong = false;
 	setBusy(mine);
 	drawTiles();
@@ -394,7 +394,9 @@ $("cancel").addEventListener("click", () => {
 $("filter").addEventListener("input", drawSpecies);
 $("lang").addEventListener("change", () => {
 	loadSpecies();
-	if (shown && $("results").children.length) identify(shown.guesses); // the same answer with other names
+	// The same answer with other names; one that is under way would come with those of before.
+	if (running) identify(running.guesses);
+	else if (shown && $("results").children.length) identify(shown.guesses);
 });
 $("compare").addEventListener("click", (e) => {
 	if (e.target === $("compare")) $("compare").close(); // a click beside it

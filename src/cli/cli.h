@@ -4,6 +4,9 @@
 #define TP_CLI_CLI_H
 
 #include "base/err.h"
+#include "cli/options.h"
+
+#define TP_DEFAULT_MODEL "models/plants83.safetensors"
 
 typedef struct {
 	const char *name, *help;
@@ -26,9 +29,8 @@ int tp_cli_fail(const char *command, const tp_err *err);
 /* Prints "tepal NAME: message" and where help is, and is TP_EXIT_USAGE. */
 int tp_cli_usage(const char *command, const char *fmt, ...) TP_PRINTF(2, 3);
 
-/* A whole number within min..max from an option's text; TP_EINVAL names the option. */
-TP_CHECKED tp_code tp_cli_int(
-	long *out, const char *option, const char *text, long min, long max, tp_err *err);
+/* True: go on. Else help was printed, or what is wrong with the options, and *status is the exit status. */
+bool tp_cli_parse(tp_words *words, int *status, const tp_syntax *s, void *into, int argc, char **argv);
 
 /* "x.index.safetensors" for "x.safetensors"; the caller frees with tp_free(). NULL when out of memory. */
 char *tp_cli_index_path(const char *model_path);

@@ -1,74 +1,52 @@
 /* tepal eval: how often a model is right, on photos whose names are known. */
-#include <getopt.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/cancel.h"
+#include "base/mem.h"
 #include "base/par.h"
 #include "cli/cli.h"
 #include "train/train.h"
 
-static const char help[] =
-	"Usage: tepal eval [OPTION...] MODEL PHOTOS\n\n"
-	"Measure a model on photos with known names: a folder with one folder a species, or a CSV file.\n\n"
-	"  -s, --split NAME  train, val or test (default: test)\n"
-	"      --json        JSON for programs\n"
-	"  -t, --threads N   threads to work with (default: one for each processor)\n"
-	"  -q, --quiet       no progress\n\n"
-	"Example: tepal eval models/plants83.safetensors photos/\n";
+typedef struct {
+	tp_eval_opts o;
+	int split;
+} options;
 
-static int parse(tp_eval_opts *o, int argc, char **argv)
-{
-	static const struct option table[] = { { "split", required_argument, NULL, 's' },
-		{ "json", no_argument, NULL, 'j' }, { "threads", required_argument, NULL, 't' },
-		{ "quiet", no_argument, NULL, 'q' }, { "help", no_argument, NULL, 'h' }, { 0 } };
-	static const char *const splits[] = { "train", "val", "test" };
-	tp_err err = { 0 };
-	long v = 0;
-	for (int c; (c = getopt_long(argc, argv, "s:t:qh", table, NULL)) != -1;) {
-		int k = 0;
-		if (c == 's') {
-			while (k < TP_SPLITS && strcmp(optarg, splits[k]) != 0)
-				k++;
-			if (k == TP_SPLITS)
-				return 1 + tp_cli_usage("eval", "--split is train, val or test, not \"%s\"",
-						   optarg);
-			o->split = (tp_split)k;
-		} else if (c == 'j')
-			o->json = true;
-		else if (c == 'q')
-			o->quiet = true;
-		else if (c == 'h')
-			return fputs(help, stdout), 1;
-		else if (c == '?')
-			return 1 + TP_EXIT_USAGE;
-		else if (tp_cli_int(&v, "threads", optarg, 1, 256, &err))
-			return 1 + tp_cli_usage("eval", "%s", err.msg);
-		else
-			o->threads = (int)v;
-	}
-	return argc - optind == 2 ? 0 : 1 + tp_cli_usage("eval", "a model and photos are needed");
-}
+static const char *const splits[] = { "train", "val", "test", NULL };
+static const tp_option table[] = {
+	{ "split", 's', TP_OPT_CHOICE, offsetof(options, split), "NAME", "train, val or test", "test",
+		.choices = splits },
+	{ "json", 0, TP_OPT_FLAG, offsetof(options, o.json), .help = "JSON for programs" },
+	{ "threads", 't', TP_OPT_INT, offsetof(options, o.set.threads), "N", "threads to work with",
+		.fallback_help = "one for each processor", .min = 1, .max = 1024 },
+	{ "quiet", 'q', TP_OPT_FLAG, offsetof(options, o.set.quiet), .help = "no progress" },
+	{ 0 },
+};
+static const tp_syntax syntax = { .name = "eval",
+	.usage = "[OPTION...] MODEL PHOTOS",
+	.help = "Measure a model on photos with known names: a folder with one folder a species, or a CSV "
+		"file.",
+	.example = "tepal eval " TP_DEFAULT_MODEL " photos/",
+	.options = table,
+	.min_words = 2,
+	.max_words = 2,
+	.wanted = "a model and photos are needed" };
 
 int cmd_eval(int argc, char **argv)
 {
-	tp_eval_opts o = { .split = TP_TEST, .threads = tp_cpu_count() };
+	options x = { 0 };
 	tp_err err = { 0 };
-	char cache[3072];
-	int stop = parse(&o, argc, argv);
-	if (stop)
-		return stop - 1;
-	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	bool own = xdg && *xdg;
-	snprintf(cache, sizeof cache, "%.2000s%s/tepal/features",
-		own    ? xdg
-		: home ? home
-		       : ".",
-		own ? "" : "/.cache");
-	o.model = argv[optind];
-	o.photos = argv[optind + 1];
-	o.cache_dir = cache;
+	tp_words words;
+	int status;
+	if (!tp_cli_parse(&words, &status, &syntax, &x, argc, argv))
+		return status;
+	char *cache = tp_cli_cache_path("features");
+	x.o.split = (tp_split)x.split;
+	x.o.set.model = words.v[0];
+	x.o.set.photos = words.v[1];
+	x.o.set.cache_dir = cache;
+	if (!x.o.set.threads)
+		x.o.set.threads = tp_cpu_count();
 	tp_cancel_on_signals();
-	return tp_eval(&o, &err) ? tp_cli_fail("eval", &err) : 0;
+	tp_code rc = tp_eval(&x.o, &err);
+	tp_free(cache);
+	return rc ? tp_cli_fail("eval", &err) : 0;
 }

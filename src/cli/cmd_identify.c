@@ -1,5 +1,5 @@
 /* tepal identify: one to five photos of one plant, a table for people or JSON for programs. */
-#include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,66 +11,35 @@
 #include "cli/cli.h"
 #include "engine/engine.h"
 
-static const char help[] =
-	"Usage: tepal identify [OPTION...] PHOTO...\n\n"
-	"Name the species on one to five photos of the same plant.\n\n"
-	"  -m, --model FILE     the model (default: models/plants83.safetensors)\n"
-	"  -i, --index FILE     reference photos (default: FILE.index.safetensors beside the model, if "
-	"there)\n"
-	"  -o, --organ ORGAN    what the photos show: leaf, flower, fruit, bark, habit, other or auto;\n"
-	"                       once for all, or once for each photo (default: auto)\n"
-	"  -n, --results N      species to list (default: 5)\n"
-	"  -l, --lang CODE      language of common names (default: en)\n"
-	"      --json           JSON for programs\n\n"
-	"Example: tepal identify --organ flower garden.jpg\n";
-
 typedef struct {
 	const char *model, *index, *lang;
-	const char *organ[TP_MAX_PHOTOS];
-	int n_organs;
-	long results;
+	tp_opt_list organ;
+	int results;
 	bool json;
 } options;
 
-static bool is_organ(const char *s)
-{
-	static const char *const known[] = { "auto", "leaf", "flower", "fruit", "bark", "habit", "other" };
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (!strcmp(s, known[i]))
-			return true;
-	return false;
-}
-
-/* 0 to go on, else the exit status plus one. */
-static int parse(options *o, int argc, char **argv)
-{
-	static const struct option table[] = { { "model", required_argument, NULL, 'm' },
-		{ "index", required_argument, NULL, 'i' }, { "organ", required_argument, NULL, 'o' },
-		{ "results", required_argument, NULL, 'n' }, { "lang", required_argument, NULL, 'l' },
-		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { 0 } };
-	tp_err err = { 0 };
-	for (int c; (c = getopt_long(argc, argv, "m:i:o:n:l:h", table, NULL)) != -1;) {
-		if (c == 'm')
-			o->model = optarg;
-		else if (c == 'i')
-			o->index = optarg;
-		else if (c == 'l')
-			o->lang = optarg;
-		else if (c == 'j')
-			o->json = true;
-		else if (c == 'o' && (!is_organ(optarg) || o->n_organs == TP_MAX_PHOTOS))
-			return 1 + tp_cli_usage("identify", "\"%s\" is no organ, or one too many", optarg);
-		else if (c == 'o')
-			o->organ[o->n_organs++] = optarg;
-		else if (c == 'n' && tp_cli_int(&o->results, "results", optarg, 1, 1000, &err))
-			return 1 + tp_cli_usage("identify", "%s", err.msg);
-		else if (c == 'h')
-			return fputs(help, stdout), 1;
-		else if (c == '?')
-			return 1 + TP_EXIT_USAGE;
-	}
-	return 0;
-}
+static const char *const organs[] = { "leaf", "flower", "fruit", "bark", "habit", "other", "auto", NULL };
+static const tp_option table[] = {
+	{ "model", 'm', TP_OPT_TEXT, offsetof(options, model), "FILE", "the model", TP_DEFAULT_MODEL },
+	{ "index", 'i', TP_OPT_TEXT, offsetof(options, index), "FILE", "reference photos",
+		.fallback_help = "FILE.index.safetensors beside the model, if there" },
+	{ "organ", 'o', TP_OPT_LIST, offsetof(options, organ), "ORGAN",
+		"what the photos show: leaf, flower, fruit, bark, habit, other or auto; once for all, or "
+		"once "
+		"for each photo",
+		.fallback_help = "auto", .choices = organs },
+	{ "results", 'n', TP_OPT_INT, offsetof(options, results), "N", "species to list", "5", .min = 1,
+		.max = 1000 },
+	{ "lang", 'l', TP_OPT_TEXT, offsetof(options, lang), "CODE", "language of common names", "en" },
+	{ "json", 0, TP_OPT_FLAG, offsetof(options, json), .help = "JSON for programs" },
+	{ 0 },
+};
+static const tp_syntax syntax = { .name = "identify",
+	.usage = "[OPTION...] PHOTO...",
+	.help = "Name the species on one to five photos of the same plant.",
+	.example = "tepal identify --organ flower garden.jpg",
+	.options = table,
+	.max_words = INT_MAX };
 
 /* The first common name in o->lang, or "". */
 static const char *common_name(const tp_class *c, const char *lang)
@@ -170,13 +139,13 @@ static tp_code identify(const options *o, char **paths, int n, tp_err *err)
 	char *beside = tp_cli_index_path(o->model);
 	const char *index = o->index ? o->index : beside && tp_is_file(beside) ? beside : NULL;
 	tp_engine_opts eo = { .model_path = o->model, .index_path = index, .workers = 1 };
-	tp_identify_opts io = { .top_k = (int)o->results, .related = index ? 3 : 0 };
+	tp_identify_opts io = { .top_k = o->results, .related = index ? 3 : 0 };
 	for (int i = 0; i < n && !rc; i++) {
 		rc = tp_map_open(&map[i], paths[i], err);
 		photo[i] = (tp_query_photo){ map[i].ptr, map[i].len,
-			o->n_organs == 0   ? "auto"
-			: o->n_organs == 1 ? o->organ[0]
-					   : o->organ[i] };
+			o->organ.n == 0   ? "auto"
+			: o->organ.n == 1 ? o->organ.v[0]
+					  : o->organ.v[i] };
 	}
 	if (!rc)
 		rc = tp_engine_open(&e, &eo, err);
@@ -199,16 +168,16 @@ static tp_code identify(const options *o, char **paths, int n, tp_err *err)
 
 int cmd_identify(int argc, char **argv)
 {
-	options o = { .model = "models/plants83.safetensors", .lang = "en", .results = 5 };
+	options o = { 0 };
 	tp_err err = { 0 };
-	int stop = parse(&o, argc, argv);
-	if (stop)
-		return stop - 1;
-	int n = argc - optind;
-	if (n < 1 || n > TP_MAX_PHOTOS)
+	tp_words photos;
+	int status;
+	if (!tp_cli_parse(&photos, &status, &syntax, &o, argc, argv))
+		return status;
+	if (photos.n < 1 || photos.n > TP_MAX_PHOTOS)
 		return tp_cli_usage(
-			"identify", "%d photos; 1 to %d of one plant are taken", n, TP_MAX_PHOTOS);
-	if (o.n_organs > 1 && o.n_organs != n)
-		return tp_cli_usage("identify", "%d organs for %d photos", o.n_organs, n);
-	return identify(&o, argv + optind, n, &err) ? tp_cli_fail("identify", &err) : 0;
+			"identify", "%d photos; 1 to %d of one plant are taken", photos.n, TP_MAX_PHOTOS);
+	if (o.organ.n > 1 && o.organ.n != photos.n)
+		return tp_cli_usage("identify", "%d organs for %d photos", o.organ.n, photos.n);
+	return identify(&o, photos.v, photos.n, &err) ? tp_cli_fail("identify", &err) : 0;
 }

@@ -1,13 +1,10 @@
 /* tepal index: the reference photos that stand beside answers. */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cancel.h"
 #include "base/file.h"
 #include "base/hash.h"
-#include "base/limits.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/par.h"
 #include "cli/cli.h"
@@ -15,54 +12,29 @@
 #include "retrieve/index.h"
 #include "train/train.h"
 
-static const char help[] =
-	"Usage: tepal index --model MODEL --photos PHOTOS [OPTION...]\n\n"
-	"Collect reference photos: identify and serve then show the closest ones of each species.\n"
-	"Photos of the test split are left out.\n\n"
-	"  -m, --model FILE     the model (default: models/plants83.safetensors)\n"
-	"  -p, --photos PHOTOS  folder of class folders, or a split.csv\n"
-	"  -o, --output FILE    default: MODEL.index.safetensors beside the model, where it is found by "
-	"itself\n"
-	"      --threads N      default: one a processor\n"
-	"  -q, --quiet          no progress\n\n"
-	"Example: tepal index --model garden.safetensors --photos /photos/garden\n";
-
 typedef struct {
-	const char *model, *photos, *output;
-	int threads;
-	bool quiet;
+	tp_photo_set_opts set;
+	const char *output;
 } options;
 
-static const struct option table[] = { { "model", required_argument, NULL, 'm' },
-	{ "photos", required_argument, NULL, 'p' }, { "output", required_argument, NULL, 'o' },
-	{ "threads", required_argument, NULL, 't' }, { "quiet", no_argument, NULL, 'q' },
-	{ "help", no_argument, NULL, 'h' }, { 0 } };
-
-/* 0 to go on, else the exit status plus one. */
-static int parse(options *o, int argc, char **argv)
-{
-	tp_err err = { 0 };
-	long v;
-	for (int c; (c = getopt_long(argc, argv, "m:p:o:qh", table, NULL)) != -1;) {
-		if (c == 'm')
-			o->model = optarg;
-		else if (c == 'p')
-			o->photos = optarg;
-		else if (c == 'o')
-			o->output = optarg;
-		else if (c == 'q')
-			o->quiet = true;
-		else if (c == 'h')
-			return fputs(help, stdout), 1;
-		else if (c == '?')
-			return 1 + TP_EXIT_USAGE;
-		else if (tp_cli_int(&v, "threads", optarg, 1, 1024, &err))
-			return 1 + tp_cli_usage("index", "%s", err.msg);
-		else
-			o->threads = (int)v;
-	}
-	return o->photos && argc == optind ? 0 : 1 + tp_cli_usage("index", "--photos is wanted");
-}
+static const tp_option table[] = {
+	{ "model", 'm', TP_OPT_TEXT, offsetof(options, set.model), "FILE", "the model", TP_DEFAULT_MODEL },
+	{ "photos", 'p', TP_OPT_TEXT, offsetof(options, set.photos), "PHOTOS",
+		"folder of class folders, or a split.csv" },
+	{ "output", 'o', TP_OPT_TEXT, offsetof(options, output), "FILE", "the index to write",
+		.fallback_help = "MODEL.index.safetensors beside the model, where it is found by itself" },
+	{ "threads", 't', TP_OPT_INT, offsetof(options, set.threads), "N", "threads to work with",
+		.fallback_help = "one for each processor", .min = 1, .max = 1024 },
+	{ "quiet", 'q', TP_OPT_FLAG, offsetof(options, set.quiet), .help = "no progress" },
+	{ 0 },
+};
+static const tp_syntax syntax = { .name = "index",
+	.usage = "--model MODEL --photos PHOTOS [OPTION...]",
+	.help = "Collect reference photos: identify and serve then show the closest ones of each species. "
+		"Photos of the test split are left out.",
+	.example = "tepal index --model garden.safetensors --photos photos/",
+	.options = table,
+	.wanted = "--photos PHOTOS is wanted, and no other word" };
 
 typedef struct {
 	const tp_manifest *m;
@@ -119,45 +91,35 @@ static tp_code save(const options *o, const tp_model *model, collection *c, tp_e
 
 static tp_code run(const options *o, tp_err *err)
 {
-	tp_model *model = NULL;
-	tp_manifest m = { 0 };
-	tp_features f = { 0 };
-	char *cache = tp_cli_cache_path("features");
-	tp_code rc = tp_model_load(&model, o->model, err);
-	if (!rc)
-		rc = tp_manifest_open(&m, o->photos, 1, err);
+	tp_photo_set set = { 0 };
+	tp_code rc = tp_photo_set_open(&set, &o->set, err);
 	if (!rc) {
-		tp_feature_opts fo = { .arch = tp_model_arch(model),
-			.backbone = tp_model_weights(model),
-			.prep = *tp_model_prep(model),
-			.cache_dir = cache,
-			.threads = o->threads,
-			.quiet = o->quiet };
-		rc = tp_features_compute(&f, &m, &fo, err);
+		collection c = { .m = &set.m, .f = &set.f };
+		rc = save(o, set.model, &c, err);
 	}
-	if (!rc) {
-		collection c = { .m = &m, .f = &f };
-		rc = save(o, model, &c, err);
-	}
-	tp_features_free(&f);
-	tp_manifest_free(&m);
-	tp_model_free(model);
-	tp_free(cache);
+	tp_photo_set_close(&set);
 	return rc;
 }
 
 int cmd_index(int argc, char **argv)
 {
-	options o = { .model = "models/plants83.safetensors", .threads = tp_cpu_count() };
+	options o = { 0 };
 	tp_err err = { 0 };
-	int stop = parse(&o, argc, argv);
-	if (stop)
-		return stop - 1;
-	char *beside = tp_cli_index_path(o.model);
+	tp_words words;
+	int status;
+	if (!tp_cli_parse(&words, &status, &syntax, &o, argc, argv))
+		return status;
+	if (!o.set.photos)
+		return tp_cli_usage("index", "%s", syntax.wanted);
+	char *beside = tp_cli_index_path(o.set.model), *cache = tp_cli_cache_path("features");
+	o.set.cache_dir = cache;
+	if (!o.set.threads)
+		o.set.threads = tp_cpu_count();
 	if (!o.output)
 		o.output = beside;
 	tp_cancel_on_signals();
-	tp_code rc = o.output ? run(&o, &err) : tp_nomem(&err, strlen(o.model));
+	tp_code rc = o.output ? run(&o, &err) : tp_nomem(&err, strlen(o.set.model));
 	tp_free(beside);
+	tp_free(cache);
 	return rc ? tp_cli_fail("index", &err) : 0;
 }

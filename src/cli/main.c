@@ -1,12 +1,8 @@
 /* tepal: the command table, and what all commands share. */
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
-#include "base/mem.h"
 #include "cli/cli.h"
 
 static const tp_command commands[] = {
@@ -25,7 +21,7 @@ static void usage(FILE *out)
 		     "Identify plants from photos, with a model of your own, on your own machine.\n\n");
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fprintf(out, "\nExample: tepal identify --model models/plants83.safetensors leaf.jpg\n"
+	fprintf(out, "\nExample: tepal identify --model " TP_DEFAULT_MODEL " leaf.jpg\n"
 		     "Each command explains itself: tepal COMMAND --help\n");
 }
 
@@ -46,43 +42,29 @@ int tp_cli_usage(const char *command, const char *fmt, ...)
 	return TP_EXIT_USAGE;
 }
 
-tp_code tp_cli_int(long *out, const char *option, const char *text, long min, long max, tp_err *err)
+bool tp_cli_parse(tp_words *words, int *status, const tp_syntax *s, void *into, int argc, char **argv)
 {
-	char *end;
-	errno = 0;
-	long v = strtol(text, &end, 10);
-	if (errno || end == text || *end || v < min || v > max)
-		return tp_fail(err, TP_EINVAL, "--%s is a whole number from %ld to %ld, not \"%s\"", option,
-			min, max, text);
-	*out = v;
-	return TP_OK;
-}
-
-char *tp_cli_index_path(const char *model_path)
-{
-	static const char ext[] = ".safetensors", add[] = ".index.safetensors";
-	size_t n = strlen(model_path), e = sizeof ext - 1;
-	if (n > e && !strcmp(model_path + n - e, ext))
-		n -= e;
-	char *p = tp_alloc(n + sizeof add);
-	if (p) {
-		memcpy(p, model_path, n);
-		memcpy(p + n, add, sizeof add);
+	tp_err err = { 0 };
+	*status = 0;
+	if (tp_options_parse(words, s, into, argc, argv, &err)) {
+		*status = tp_cli_usage(s->name, "%s", err.msg);
+		return false;
 	}
-	return p;
+	if (words->help)
+		tp_options_help(stdout, s);
+	return !words->help;
 }
 
-char *tp_cli_cache_path(const char *name)
+static int unknown_command(const char *name)
 {
-	const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-	bool own = xdg && *xdg == '/';
-	const char *base = own ? xdg : home;
-	if (!base || *base != '/')
-		return NULL;
-	char *dir = tp_path_join(base, own ? "tepal" : ".cache/tepal");
-	char *path = dir ? tp_path_join(dir, name) : NULL;
-	tp_free(dir);
-	return path;
+	const char *names[sizeof commands / sizeof *commands];
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		names[i] = commands[i].name;
+	const char *near = tp_nearest(name, names, sizeof names / sizeof *names);
+	fprintf(stderr, "tepal: \"%s\" is no command%s%s%s\n\n", name, near ? "; did you mean " : "",
+		near ? near : "", near ? "?" : "");
+	usage(stderr);
+	return TP_EXIT_USAGE;
 }
 
 int main(int argc, char **argv)
@@ -99,7 +81,5 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (!strcmp(name, commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "tepal: \"%s\" is no command\n\n", argv[1]);
-	usage(stderr);
-	return TP_EXIT_USAGE;
+	return unknown_command(argv[1]);
 }

@@ -72,9 +72,11 @@ tp_code tp_csv_each(const char *text, size_t len, tp_csv_fn fn, void *ud, tp_err
 {
 	reader r = { .p = text, .end = text + len, .at_line = 1 };
 	tp_code rc = TP_OK;
-	r.line = tp_alloc(TP_MAX_CSV_LINE + 1);
+	/* each field's NUL stands for the comma or line end behind it, which only the last may lack */
+	size_t room = (len < TP_MAX_CSV_LINE ? len : TP_MAX_CSV_LINE) + 1;
+	r.line = tp_alloc(room);
 	if (!r.line)
-		return tp_nomem(err, TP_MAX_CSV_LINE + 1);
+		return tp_nomem(err, room);
 	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
 		r.p += 3; /* byte order mark */
 	while (!rc && r.p < r.end) {

@@ -1,5 +1,5 @@
 /* Opening and searching an index: see index.h. The file is mapped; opening checks every number in it once, so that
- * searching may trust them. */
+ * searching may trust them. docs/formats.md lists what is checked. */
 #include "retrieve/index.h"
 
 #include <math.h>
@@ -42,7 +42,7 @@ static tp_code take_all(tp_index *x, tp_err *err)
 	const tp_tensor *e = tp_weights_find(x->w, TP_IX_EMBEDDINGS);
 	size_t n_off = 0, n_ids = 0, n_by = 0, n_refs = 0;
 	const void *p[7] = { 0 };
-	if (!e || e->ndim != 2 || e->dim[1] < 1 || e->dim[1] > 1 << 20)
+	if (!e || e->ndim != 2 || e->dim[1] < 1 || e->dim[1] > TP_MAX_DIM)
 		return tp_fail(
 			err, TP_EFORMAT, "tensor \"" TP_IX_EMBEDDINGS "\" is missing or has another shape");
 	x->dim = (size_t)e->dim[1];
@@ -62,7 +62,11 @@ static tp_code take_all(tp_index *x, tp_err *err)
 	if (rc)
 		return rc;
 	if (n_ids != x->n || n_by != x->n || n_refs != x->n || n_off != x->n_species + 1)
-		return tp_fail(err, TP_EFORMAT, "tensors of different lengths");
+		return tp_fail(err, TP_EFORMAT,
+			"%zu rows with %zu ids, %zu in their order, %zu refs; %zu offsets of %zu species",
+			x->n, n_ids, n_by, n_refs, n_off, x->n_species);
+	if (x->n > UINT32_MAX)
+		return tp_fail(err, TP_ELIMIT, "%zu rows, at most %u are read", x->n, UINT32_MAX);
 	x->embeddings = p[0];
 	x->offsets = p[1];
 	x->species = p[2];
@@ -78,8 +82,7 @@ static const char *text_at(const tp_index *x, int64_t at)
 	return at >= 0 && (size_t)at < x->n_texts ? x->texts + at : NULL;
 }
 
-/* A path that stays below the photo folder. */
-static bool is_safe(const char *path)
+bool tp_index_is_safe(const char *path)
 {
 	if (!*path || *path == '/')
 		return false;
@@ -89,9 +92,9 @@ static bool is_safe(const char *path)
 	return true;
 }
 
-static tp_code check_numbers(const tp_index *x, tp_err *err)
+static tp_code check_species(const tp_index *x, tp_err *err)
 {
-	if (!x->n_texts || x->texts[x->n_texts - 1])
+	if (x->n_texts && x->texts[x->n_texts - 1])
 		return tp_fail(err, TP_EFORMAT, "texts do not end");
 	for (size_t s = 0; s <= x->n_species; s++)
 		if (x->offsets[s] < (s ? x->offsets[s - 1] : 0) || (size_t)x->offsets[s] > x->n)
@@ -104,12 +107,44 @@ static tp_code check_numbers(const tp_index *x, tp_err *err)
 		if (!name || strcmp(before, name) >= 0)
 			return tp_fail(err, TP_EFORMAT, "names of species are not sorted");
 	}
+	return TP_OK;
+}
+
+static int compare_ids(const tp_index *x, size_t a, size_t b)
+{
+	return memcmp(x->ids + a * TP_ID_BYTES, x->ids + b * TP_ID_BYTES, TP_ID_BYTES);
+}
+
+/* A photo stands once under a species, and may stand under several. That the order is strict, by id and then by row,
+ * makes it name every row. */
+static tp_code check_ids(const tp_index *x, tp_err *err)
+{
+	for (size_t s = 0; s < x->n_species; s++)
+		for (size_t i = (size_t)x->offsets[s] + 1; i < (size_t)x->offsets[s + 1]; i++)
+			if (compare_ids(x, i - 1, i) >= 0)
+				return tp_fail(err, TP_EFORMAT,
+					"row %zu: ids of a species are not sorted, or one is there twice", i);
 	for (size_t i = 0; i < x->n; i++) {
 		if (x->by_id[i] < 0 || (size_t)x->by_id[i] >= x->n)
-			return tp_fail(err, TP_EFORMAT, "row %zu of the order of ids is no row", i);
-		if (i && memcmp(x->ids + (size_t)x->by_id[i - 1] * TP_ID_BYTES,
-				 x->ids + (size_t)x->by_id[i] * TP_ID_BYTES, TP_ID_BYTES) > 0)
-			return tp_fail(err, TP_EFORMAT, "ids are not sorted");
+			return tp_fail(err, TP_EFORMAT, "place %zu in the order of ids is no row", i);
+		int c = i ? compare_ids(x, (size_t)x->by_id[i - 1], (size_t)x->by_id[i]) : -1;
+		if (c > 0 || (c == 0 && x->by_id[i - 1] >= x->by_id[i]))
+			return tp_fail(err, TP_EFORMAT, "place %zu in the order of ids is not sorted", i);
+	}
+	return TP_OK;
+}
+
+/* A half whose exponent is all ones is infinite or no number. Looking at a whole row before deciding lets the
+ * compiler take many at once: this reads the whole file. */
+static tp_code check_embeddings(const tp_index *x, tp_err *err)
+{
+	for (size_t row = 0; row < x->n; row++) {
+		const uint8_t *e = x->embeddings + row * x->dim * 2;
+		unsigned bad = 0;
+		for (size_t i = 0; i < x->dim; i++)
+			bad |= (e[2 * i + 1] & 0x7c) == 0x7c;
+		if (bad)
+			return tp_fail(err, TP_EFORMAT, "row %zu: its embedding is not finite", row);
 	}
 	return TP_OK;
 }
@@ -128,7 +163,7 @@ static tp_code make_refs(tp_index *x, tp_err *err)
 			if (!t[k])
 				return tp_fail(err, TP_EFORMAT, "row %zu names a text that is not there", i);
 		}
-		if (!is_safe(t[0]))
+		if (!tp_index_is_safe(t[0]))
 			return tp_fail(
 				err, TP_EFORMAT, "row %zu: path \"%.80s\" leaves the photo folder", i, t[0]);
 		for (int b = 0; b < TP_ID_BYTES; b++) {
@@ -150,35 +185,56 @@ static tp_code check_meta(tp_index *x, tp_err *err)
 	return TP_OK;
 }
 
-tp_code tp_index_open(tp_index **out, const char *path, tp_err *err)
+static tp_code check(tp_index *x, tp_err *err)
 {
-	tp_index *x = tp_calloc(1, sizeof *x);
-	if (!x)
-		return tp_nomem(err, sizeof *x);
-	tp_code rc = tp_safetensors_open(&x->w, path, err);
-	if (rc) {
-		tp_index_close(x);
-		return rc; /* names the path already */
-	}
-	const char *slash = strrchr(path, '/');
-	x->folder = slash ? tp_strndup(path, (size_t)(slash - path + (slash == path))) : tp_strdup(".");
-	if (!x->folder)
-		rc = tp_nomem(err, strlen(path));
-	if (!rc)
-		rc = check_meta(x, err);
+	tp_code rc = check_meta(x, err);
 	if (!rc)
 		rc = take_all(x, err);
 	if (!rc)
-		rc = check_numbers(x, err);
+		rc = check_species(x, err);
 	if (!rc)
-		rc = make_refs(x, err);
+		rc = check_ids(x, err);
+	if (!rc)
+		rc = check_embeddings(x, err);
+	return rc ? rc : make_refs(x, err);
+}
+
+/* The index of these tensors, which it takes over whatever comes of it. */
+static tp_code from_weights(tp_index **out, tp_weights *w, const char *folder, size_t folder_len, tp_err *err)
+{
+	tp_index *x = tp_calloc(1, sizeof *x);
+	if (!x) {
+		tp_weights_free(w);
+		return tp_nomem(err, sizeof *x);
+	}
+	x->w = w;
+	x->folder = tp_strndup(folder, folder_len);
+	tp_code rc = x->folder ? check(x, err) : tp_nomem(err, folder_len);
 	if (rc) {
-		tp_context(err, rc, "%s: ", path);
 		tp_index_close(x);
 		return rc;
 	}
 	*out = x;
 	return TP_OK;
+}
+
+tp_code tp_index_open(tp_index **out, const char *path, tp_err *err)
+{
+	const char *slash = strrchr(path, '/');
+	tp_weights *w = NULL;
+	tp_code rc = tp_safetensors_open(&w, path, err);
+	if (rc)
+		return rc; /* names the path already */
+	rc = slash ? from_weights(out, w, path, (size_t)(slash - path + (slash == path)), err)
+		   : from_weights(out, w, ".", 1, err);
+	return rc ? tp_context(err, rc, "%s: ", path) : TP_OK;
+}
+
+tp_code tp_index_parse(tp_index **out, const void *bytes, size_t len, const char *folder, tp_err *err)
+{
+	tp_weights *w = NULL;
+	tp_code rc = tp_safetensors_parse(&w, bytes, len, err);
+	return rc ? rc : from_weights(out, w, folder, strlen(folder), err);
 }
 
 void tp_index_close(tp_index *x)
@@ -246,7 +302,7 @@ static float half_at(const uint8_t *p)
 	return tp_half_to_float(h);
 }
 
-/* Larger is better; an embedding that holds no number is worse than all. */
+/* Larger is better; to a feature that holds no number nothing is like. */
 static float similarity(const tp_index *x, size_t row, const float *f, float norm)
 {
 	const uint8_t *e = x->embeddings + row * x->dim * 2;
@@ -273,7 +329,7 @@ int tp_index_search(
 	tp_hit *out, int k, const tp_index *x, const char *species, const float *feature, const char *prefer)
 {
 	size_t lo = 0, hi = x->n_species;
-	ranked best[64];
+	ranked best[TP_MAX_HITS];
 	int n = 0;
 	double sq = 0;
 	while (lo < hi) {
@@ -285,7 +341,7 @@ int tp_index_search(
 	}
 	if (lo == x->n_species || strcmp(text_at(x, x->species[lo]), species) != 0)
 		return 0;
-	k = k < 0 ? 0 : k > 64 ? 64 : k;
+	k = k < 0 ? 0 : k > TP_MAX_HITS ? TP_MAX_HITS : k;
 	if (prefer && !strcmp(prefer, "auto"))
 		prefer = NULL;
 	for (size_t i = 0; i < x->dim; i++)

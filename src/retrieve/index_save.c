@@ -33,7 +33,9 @@ typedef struct {
 
 static int by_id(const void *a, const void *b)
 {
-	return memcmp(((const keyed *)a)->id, ((const keyed *)b)->id, TP_ID_BYTES);
+	const keyed *x = a, *y = b;
+	int c = memcmp(x->id, y->id, TP_ID_BYTES);
+	return c ? c : (x->row > y->row) - (x->row < y->row);
 }
 
 static tp_code add_text(builder *b, int64_t *at, const char *s, tp_err *err)
@@ -60,14 +62,26 @@ static tp_code add_id(uint8_t *out, const char *hex, tp_err *err)
 	return TP_OK;
 }
 
-static void add_embedding(uint16_t *out, const float *f, int dim)
+static tp_code check_row(const tp_index_row *r, tp_err *err)
+{
+	if (!*r->species)
+		return tp_fail(err, TP_EINVAL, "photo \"%.80s\" has no species", r->ref.path);
+	if (!tp_index_is_safe(r->ref.path))
+		return tp_fail(err, TP_EINVAL, "path \"%.80s\" leaves the photo folder", r->ref.path);
+	return TP_OK;
+}
+
+static tp_code add_embedding(uint16_t *out, const float *f, int dim, tp_err *err)
 {
 	double sq = 0;
 	for (int i = 0; i < dim; i++)
 		sq += (double)f[i] * f[i];
+	if (!isfinite(sq))
+		return tp_fail(err, TP_EINVAL, "a feature is not finite");
 	double scale = sq > 0 ? 1 / sqrt(sq) : 0;
 	for (int i = 0; i < dim; i++)
 		out[i] = tp_float_to_half((float)(f[i] * scale));
+	return TP_OK;
 }
 
 static tp_code add_row(builder *b, size_t i, const tp_index_row *rows, int dim, tp_err *err)
@@ -90,8 +104,8 @@ static tp_code add_row(builder *b, size_t i, const tp_index_row *rows, int dim, 
 	if (!rc)
 		rc = add_id(b->ids + i * TP_ID_BYTES, r->ref.id, err);
 	if (!rc)
-		add_embedding(b->embeddings + i * (size_t)dim, r->feature, dim);
-	return rc;
+		rc = add_embedding(b->embeddings + i * (size_t)dim, r->feature, dim, err);
+	return rc ? tp_context(err, rc, "photo \"%.80s\": ", r->ref.path) : TP_OK;
 }
 
 static tp_code sort_ids(builder *b, size_t n, tp_err *err)
@@ -144,11 +158,37 @@ static tp_code build(builder *b, const tp_index_row *rows, size_t n, int dim, tp
 	return rc ? rc : sort_ids(b, n, err);
 }
 
+static void dispose(builder *b)
+{
+	tp_buf_dispose(&b->texts);
+	tp_free(b->offsets);
+	tp_free(b->species);
+	tp_free(b->by_id);
+	tp_free(b->refs);
+	tp_free(b->ids);
+	tp_free(b->embeddings);
+}
+
+static tp_code check_rows(int dim, const tp_index_row *rows, size_t n, tp_err *err)
+{
+	if (dim < 1 || dim > TP_MAX_DIM)
+		return tp_fail(err, TP_EINVAL, "embeddings of %d numbers: 1..%d are kept", dim, TP_MAX_DIM);
+	for (size_t i = 0; i < n; i++) {
+		tp_code rc = check_row(&rows[i], err);
+		if (rc)
+			return rc;
+	}
+	return TP_OK;
+}
+
 tp_code tp_index_save(const char *path, const char *model_sha256, int dim, const tp_index_row *rows, size_t n,
 	const char *photo_root, tp_err *err)
 {
 	builder b = { 0 };
 	size_t kept = 0;
+	tp_code rc = check_rows(dim, rows, n, err);
+	if (rc)
+		return rc;
 	tp_buf_init(&b.texts, (size_t)4 << 30);
 	tp_index_row *v = tp_alloc(n * sizeof *v);
 	if (!v)
@@ -160,16 +200,10 @@ tp_code tp_index_save(const char *path, const char *model_sha256, int dim, const
 	for (size_t i = 0; i < n; i++) /* the same file twice under one species is one photo */
 		if (!kept || by_species_then_id(&v[kept - 1], &v[i]) != 0)
 			v[kept++] = v[i];
-	tp_code rc = build(&b, v, kept, dim, err);
+	rc = build(&b, v, kept, dim, err);
 	if (!rc)
 		rc = write(&b, path, model_sha256, dim, kept, photo_root, err);
-	tp_buf_dispose(&b.texts);
-	tp_free(b.offsets);
-	tp_free(b.species);
-	tp_free(b.by_id);
-	tp_free(b.refs);
-	tp_free(b.ids);
-	tp_free(b.embeddings);
+	dispose(&b);
 	tp_free(v);
 	return rc;
 }

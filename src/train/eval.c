@@ -75,41 +75,26 @@ static tp_code print(const tp_eval_opts *o, const tp_manifest *m, const tp_table
 
 tp_code tp_eval(const tp_eval_opts *o, tp_err *err)
 {
-	tp_model *model = NULL;
-	tp_manifest m = { 0 };
-	tp_features f = { 0 };
+	tp_photo_set set = { 0 };
 	tp_table t = { 0 };
 	float *scores = NULL;
 	int *of = NULL;
 	size_t unknown = 0;
-	tp_code rc = tp_model_load(&model, o->model, err);
+	tp_code rc = tp_photo_set_open(&set, &o->set, err);
+	if (!rc && !(of = match(&set.m, set.model, &unknown)))
+		rc = tp_nomem(err, set.m.n_taxa * sizeof *of);
 	if (!rc)
-		rc = tp_manifest_open(&m, o->photos, 1, err);
-	if (!rc) {
-		tp_feature_opts fo = { .arch = tp_model_arch(model),
-			.backbone = tp_model_weights(model),
-			.prep = *tp_model_prep(model),
-			.cache_dir = o->cache_dir,
-			.threads = o->threads,
-			.quiet = o->quiet };
-		rc = tp_features_compute(&f, &m, &fo, err);
-	}
-	if (!rc && !(of = match(&m, model, &unknown)))
-		rc = tp_nomem(err, m.n_taxa * sizeof *of);
-	if (!rc)
-		rc = tp_table_make(&t, &m, &f, o->split, of, tp_model_classes(model), err);
+		rc = tp_table_make(&t, &set.m, &set.f, o->split, of, tp_model_classes(set.model), err);
 	if (!rc && !t.s.n)
-		rc = tp_fail(
-			err, TP_EINVAL, "%s: no photos of this split that the model could know", o->photos);
+		rc = tp_fail(err, TP_EINVAL, "%s: no photos of this split that the model could know",
+			o->set.photos);
 	if (!rc)
-		rc = all_scores(&scores, model, &t, o->threads, err);
+		rc = all_scores(&scores, set.model, &t, o->set.threads, err);
 	if (!rc)
-		rc = print(o, &m, &t, scores, unknown, err);
+		rc = print(o, &set.m, &t, scores, unknown, err);
 	tp_free_aligned(scores);
 	tp_free(of);
 	tp_table_free(&t);
-	tp_features_free(&f);
-	tp_manifest_free(&m);
-	tp_model_free(model);
+	tp_photo_set_close(&set);
 	return rc;
 }

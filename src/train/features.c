@@ -1,28 +1,23 @@
-/* Features of every photo, once: see train.h. The cache's name is a fingerprint of all that the numbers depend on, so
- * that a changed photo, preparation or backbone is another cache and nothing stale is ever read. */
-#include <stdio.h>
+/* Features of every photo, once: see train.h. What is known already comes from the cache (cache.c). */
 #include <string.h>
-#include <sys/stat.h>
 
-#include "base/buf.h"
 #include "base/cancel.h"
 #include "base/file.h"
-#include "base/hash.h"
-#include "base/json.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/par.h"
 #include "base/progress.h"
-#include "train/train.h"
+#include "train/cache.h"
 
-enum { CHUNK = 512 };                /* photos between two looks at the clock */
-static const double SAVE_EVERY = 20; /* seconds */
+enum { CHUNK = 128 };                /* photos between two looks at the clock */
+static const double SAVE_EVERY = 20; /* seconds, or as many times as long as saving takes */
 
 typedef struct {
 	const tp_manifest *m;
 	const tp_feature_opts *o;
 	tp_features *f;
+	tp_cache cache;
 	tp_plan *plan;
 	tp_exec **exec; /* one a thread */
 	float **input;
@@ -35,90 +30,6 @@ void tp_features_free(tp_features *f)
 	tp_free_aligned(f->v);
 	tp_free(f->state);
 	*f = (tp_features){ 0 };
-}
-
-/* ---- cache ------------------------------------------------------------------------------------------- */
-
-static tp_code add_backbone(tp_buf *b, const tp_weights *w, tp_err *err)
-{
-	tp_code rc = TP_OK;
-	for (size_t i = 0; i < tp_weights_count(w) && !rc; i++) {
-		const tp_tensor *t = tp_weights_at(w, i);
-		rc = tp_buf_addf(b, err, "%s %s\n", t->name, tp_sha256_of(t->data, t->size).hex);
-	}
-	return rc;
-}
-
-static tp_code add_photos(tp_buf *b, const tp_manifest *m, tp_err *err)
-{
-	tp_code rc = tp_buf_addf(b, err, "%s\n", m->root);
-	for (size_t i = 0; i < m->n_photos && !rc; i++) {
-		struct stat st = { 0 };
-		char *path = tp_path_join(m->root, m->photos[i].path);
-		if (!path)
-			return tp_nomem(err, strlen(m->photos[i].path));
-		if (stat(path, &st)) /* named as a bad photo later */
-			st.st_size = -1;
-		rc = tp_buf_addf(b, err, "%s %lld %lld.%09ld\n", m->photos[i].path, (long long)st.st_size,
-			(long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
-		tp_free(path);
-	}
-	return rc;
-}
-
-static tp_code cache_path(char **out, const tp_manifest *m, const tp_feature_opts *o, tp_err *err)
-{
-	tp_buf b;
-	char name[96];
-	json_t *prep = tp_prep_to_json(&o->prep);
-	char *text = NULL;
-	tp_buf_init(&b, (size_t)4 << 30);
-	tp_code rc = tp_json_dump(&text, prep, err);
-	if (!rc)
-		rc = tp_buf_addf(&b, err, "features 1 %s %s\n%s\n", o->arch->name, tp_nn_backend(), text);
-	if (!rc)
-		rc = add_backbone(&b, o->backbone, err);
-	if (!rc)
-		rc = add_photos(&b, m, err);
-	if (!rc) {
-		snprintf(name, sizeof name, "%s.safetensors", tp_sha256_of(b.ptr, b.len).hex);
-		*out = tp_path_join(o->cache_dir, name);
-		if (!*out)
-			rc = tp_nomem(err, strlen(o->cache_dir));
-	}
-	json_decref(prep);
-	tp_free(text);
-	tp_buf_dispose(&b);
-	return rc;
-}
-
-/* A cache that cannot be read is work to do again, not an error. */
-static void load_cache(tp_features *f, const char *path)
-{
-	tp_weights *w = NULL;
-	if (!tp_is_file(path) || tp_safetensors_open(&w, path, NULL))
-		return;
-	const tp_tensor *v = tp_weights_find(w, "features"), *s = tp_weights_find(w, "state");
-	if (v && s && v->dtype == TP_F32 && s->dtype == TP_U8 && s->size == f->n &&
-		v->size == f->n * (size_t)f->dim * sizeof(float)) {
-		memcpy(f->v, v->data, v->size);
-		memcpy(f->state, s->data, s->size);
-		for (size_t i = 0; i < f->n; i++)
-			if (f->state[i] !=
-				TP_FEATURE_DONE) /* a bad photo is looked at again, and named again */
-				f->state[i] = TP_FEATURE_MISSING;
-	}
-	tp_weights_free(w);
-}
-
-static tp_code save_cache(const tp_features *f, const char *path, tp_err *err)
-{
-	const tp_tensor t[] = {
-		{ "features", TP_F32, 2, { (int64_t)f->n, f->dim }, f->v,
-			f->n * (size_t)f->dim * sizeof(float) },
-		{ "state", TP_U8, 1, { (int64_t)f->n }, f->state, f->n },
-	};
-	return path ? tp_safetensors_save(path, t, 2, NULL, 0, err) : TP_OK;
 }
 
 /* ---- work ----------------------------------------------------------------------------------------------- */
@@ -156,20 +67,31 @@ static tp_code one(void *ud, size_t k, int worker, tp_err *err)
 	return tp_cancel_check(err);
 }
 
-static tp_code run(job *j, const char *cache, tp_err *err)
+/* Looking at a bad photo once more is no reason to write everything again. */
+static bool is_news(const job *j)
 {
-	double saved = tp_now();
+	for (size_t k = 0; k < j->n_todo; k++)
+		if (j->f->state[j->todo[k]] == TP_FEATURE_DONE)
+			return true;
+	return false;
+}
+
+static tp_code run(job *j, tp_err *err)
+{
+	double next = tp_now() + SAVE_EVERY;
 	tp_code rc = TP_OK;
 	for (j->first = 0; j->first < j->n_todo && !rc; j->first += CHUNK) {
 		size_t left = j->n_todo - j->first;
 		rc = tp_par_for(left < CHUNK ? left : CHUNK, j->o->threads, one, j, err);
-		if (!rc && tp_now() - saved > SAVE_EVERY) {
-			rc = save_cache(j->f, cache, err);
-			saved = tp_now();
+		double before = tp_now();
+		if (!rc && before > next) {
+			rc = tp_cache_save(&j->cache, j->f, err);
+			double took = tp_now() - before;
+			next = tp_now() + SAVE_EVERY * (took > 1 ? took : 1);
 		}
 	}
-	if (j->n_todo && (!rc || rc == TP_ECANCEL)) {
-		tp_code saving = save_cache(j->f, cache, rc ? NULL : err);
+	if (is_news(j) && (!rc || rc == TP_ECANCEL)) {
+		tp_code saving = tp_cache_save(&j->cache, j->f, rc ? NULL : err);
 		rc = rc ? rc : saving;
 	}
 	return rc;
@@ -212,6 +134,7 @@ static void job_dispose(job *j)
 	tp_free(j->input);
 	tp_free(j->todo);
 	tp_plan_free(j->plan);
+	tp_cache_dispose(&j->cache);
 }
 
 static void name_bad(tp_features *f, const tp_manifest *m)
@@ -227,25 +150,15 @@ tp_code tp_features_compute(tp_features *out, const tp_manifest *m, const tp_fea
 {
 	tp_features f = { .n = m->n_photos, .dim = o->arch->n_features };
 	job j = { .m = m, .o = o, .f = &f };
-	char *cache = NULL;
-	tp_code rc = o->cache_dir ? tp_make_dirs(o->cache_dir, err) : TP_OK;
-	if (!rc && o->cache_dir)
-		rc = cache_path(&cache, m, o, err);
-	f.v = tp_alloc_aligned(f.n * (size_t)f.dim * sizeof *f.v);
-	f.state = tp_calloc(f.n, 1);
-	if (!rc && (!f.v || !f.state))
-		rc = tp_nomem(err, f.n * (size_t)f.dim * sizeof *f.v);
-	if (!rc && cache)
-		load_cache(&f, cache);
+	tp_code rc = tp_cache_load(&j.cache, &f, m, o, err);
 	if (!rc)
 		rc = job_init(&j, err);
 	if (!rc) {
 		j.progress = tp_progress_start("features", j.n_todo, o->quiet || !j.n_todo);
-		rc = run(&j, cache, err);
+		rc = run(&j, err);
 		tp_progress_end(j.progress);
 	}
 	job_dispose(&j);
-	tp_free(cache);
 	if (rc) {
 		tp_features_free(&f);
 		return rc;

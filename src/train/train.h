@@ -32,11 +32,27 @@ typedef struct {
 } tp_feature_opts;
 
 /* Runs every photo through the backbone. Finished work is kept in the cache, also when it is interrupted
- * (TP_ECANCEL): the next call does only what is missing. Bad photos are marked, logged (the first ten by name) and
+ * (TP_ECANCEL): the next call does only what is missing, for whatever model has this backbone. Bad photos are marked, logged (the first ten by name) and
  * counted. The caller frees with tp_features_free(). */
 TP_CHECKED tp_code tp_features_compute(
 	tp_features *out, const tp_manifest *m, const tp_feature_opts *o, tp_err *err);
 void tp_features_free(tp_features *f);
+
+/* A model and photos with their features by it: what evaluation and the index begin with. Starts as {0}; free it also
+ * after an error. Photos without a split of their own are split as they were for the model's training. */
+typedef struct {
+	tp_model *model;
+	tp_manifest m;
+	tp_features f;
+} tp_photo_set;
+
+typedef struct {
+	const char *model, *photos, *cache_dir; /* cache_dir NULL: no cache */
+	int threads;
+	bool quiet;
+} tp_photo_set_opts;
+TP_CHECKED tp_code tp_photo_set_open(tp_photo_set *out, const tp_photo_set_opts *o, tp_err *err);
+void tp_photo_set_close(tp_photo_set *s);
 
 /* The backbone as a model file will hold it: convolutions rounded to fp16, so that a head is trained on the features
  * that will be served. The caller frees. */
@@ -117,10 +133,9 @@ TP_CHECKED tp_code tp_train(const tp_train_opts *o, tp_err *err);
 
 /* Accuracy of a model on one split of a photo set; prints a table, or JSON. */
 typedef struct {
-	const char *model, *photos, *cache_dir;
+	tp_photo_set_opts set;
 	tp_split split;
-	int threads;
-	bool json, quiet;
+	bool json;
 } tp_eval_opts;
 TP_CHECKED tp_code tp_eval(const tp_eval_opts *o, tp_err *err);
 

@@ -100,7 +100,7 @@ class Server {
 		this.log = "";
 		this.child = spawn(BIN, ["serve", "--model", MODEL, "--port", "0", ...more],
 			{ cwd: this.tmp, env: { ...process.env, TMPDIR: this.tmp }, stdio: ["ignore", "pipe", "pipe"] });
-		this.exit = once(this.child, "exit");
+		this.exit = once(this.child, "close");
 		this.child.stderr.on("data", (d) => (this.log += d));
 		for await (const line of createInterface({ input: this.child.stdout })) {
 			const m = /^listening http:\/\/127\.0\.0\.1:(\d+)$/.exec(line);
@@ -111,6 +111,11 @@ class Server {
 			}
 		}
 		throw new Error(`the server does not start: ${this.log}`);
+	}
+
+	// The log comes by another way than the answers, so it is waited for.
+	async logged(pattern) {
+		while (!pattern.test(this.log)) await once(this.child.stderr, "data", { signal: AbortSignal.timeout(60_000) });
 	}
 
 	async stop() {
@@ -215,7 +220,7 @@ test("one photo is named", async () => {
 	const scores = a.json.results.map((r) => r.score);
 	assert.deepEqual(scores, [...scores].sort((x, y) => y - x));
 	assert.equal(a.json.bestMatch, a.json.results[0].species.scientificName);
-	assert.match(server.log, /info req=[0-9a-f]{4} POST \/v2\/identify\/all 200 ms=\d+ top="/);
+	await server.logged(/info req=[0-9a-f]{4} POST \/v2\/identify\/all 200 ms=\d+ top=".*\n/);
 	assert.doesNotMatch(server.log, /secret|leaf\.jpg/);
 });
 
@@ -352,16 +357,20 @@ test("a chunked body and Expect: 100-continue are taken", async () => {
 	assert.equal(b.continued, true);
 });
 
+// A request of which the server is known to have read the headers, since it asked for the body, and a part of it.
+async function begun(to, body) {
+	const socket = net.connect(to.port, "127.0.0.1");
+	socket.on("error", () => {});
+	socket.write(`${HEAD}Content-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`);
+	const [said] = await once(socket, "data");
+	assert.match(said.toString(), /^HTTP\/1\.1 100 /);
+	socket.write(body.subarray(0, 300));
+	return socket;
+}
+
 test("a body that stops half way holds nobody up", async () => {
 	const body = form([PHOTO]);
-	const stalled = [];
-	for (let i = 0; i < 20; i++) {
-		const socket = net.connect(server.port, "127.0.0.1");
-		socket.on("error", () => {});
-		socket.write(`${HEAD}Content-Length: ${body.length}\r\n\r\n`);
-		socket.write(body.subarray(0, 300));
-		stalled.push(socket);
-	}
+	const stalled = await Promise.all(Array.from({ length: 20 }, () => begun(server, body)));
 	const a = await server.post([PHOTO], "?no-reject=true");
 	assert.equal(a.status, 200);
 	for (const s of stalled) s.destroy();
@@ -381,10 +390,13 @@ test("a client that leaves before its answer", async () => {
 });
 
 test("bytes that are no HTTP", async () => {
-	await server.raw("\0\x01\x02\r\n\r\n");
+	const garbage = net.connect(server.port, "127.0.0.1"); // no line that is one, so no answer
+	garbage.on("error", () => {});
+	await new Promise((done) => garbage.write("\0\x01\x02\r\n\r\n", done));
 	await server.raw("GET / HTTP/9.9\r\n\r\n");
 	await server.raw("POST /v2/identify/all HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n");
 	assert.deepEqual((await server.ask("GET", "/v2/_status")).json, { status: "ok" });
+	garbage.destroy();
 });
 
 test("two requests on one connection", async () => {
@@ -397,6 +409,7 @@ test("two requests on one connection", async () => {
 		if (got.split('{"status":"ok"}').length === 3) break;
 	}
 	socket.destroy();
+	assert.equal(got.split('{"status":"ok"}').length, 3, got);
 });
 
 test("eight at once get the same answer", async () => {
@@ -407,15 +420,45 @@ test("eight at once get the same answer", async () => {
 	}
 });
 
+// Everything the server does at once, and SIGTERM in the midst of it: each answer is whole, or there is none.
+test("a crowd, and the end in the midst of it", async () => {
+	const crowded = new Server();
+	await crowded.start("--workers", "4");
+	let stopping = false, answers = 0;
+	const enough = new Promise((resolve) => { crowded.enough = resolve; });
+	const asks = [
+		[200, () => crowded.post([PHOTO], "?no-reject=true&detailed=true")],
+		[200, () => crowded.post([PHOTO, { ...PHOTO, data: PROGRESSIVE }], "?no-reject=true")],
+		[400, () => crowded.post([{ ...PHOTO, data: Buffer.from("x") }])],
+		[200, () => crowded.ask("GET", "/v2/projects/all/species?pageSize=50&lang=fr")],
+		[200, () => crowded.ask("GET", "/")],
+		[404, () => crowded.ask("GET", "/v3/nothing")],
+		[null, async () => (await begun(crowded, form([PHOTO])).catch(() => null))?.destroy()],
+	];
+	const crowd = Array.from({ length: 14 }, async (_, i) => {
+		for (let n = i; !stopping; n++) {
+			const [status, ask] = asks[n % asks.length];
+			const a = await ask();
+			if (!status || (stopping && !a)) continue;
+			assert.equal(a?.status, status, a?.body.toString());
+			if (++answers === 100) crowded.enough();
+		}
+	});
+	await Promise.race([enough, Promise.all(crowd)]);
+	const stopped = crowded.stop();
+	stopping = true;
+	await Promise.all([...crowd, stopped]);
+	assert.ok(answers >= 100);
+	assert.match(crowded.log, /broken off/);
+	assert.doesNotMatch(crowded.log, /broken off ms=\d{5}/, "a client that left was waited for");
+});
+
 test("SIGTERM lets what is under way finish", async () => {
 	const second = new Server();
 	await second.start();
 	const body = form([PHOTO]);
-	const socket = net.connect(second.port, "127.0.0.1");
+	const socket = await begun(second, body);
 	const answer = readAnswer(socket);
-	socket.write(`${HEAD}Content-Length: ${body.length}\r\n\r\n`);
-	await new Promise((done) => socket.write(body.subarray(0, 300), done));
-	while ((await second.ask("GET", "/v2/_status")).status !== 200); // the first request has been read by now
 	const stopped = second.stop();
 	while (await connects(second.port)); // it takes nobody new
 	socket.write(body.subarray(300));

@@ -5,6 +5,11 @@ if(TP_NODE AND TARGET tepal)
 	add_test(NAME e2e.server COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/server.test.mjs)
 	set_tests_properties(e2e.server PROPERTIES
 		ENVIRONMENT "TEPAL_BIN=$<TARGET_FILE:tepal>;TEPAL_MODEL=${TP_E2E_MODEL}")
+	foreach(name cli manual)
+		add_test(NAME e2e.${name} COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${name}.test.mjs)
+		set_tests_properties(e2e.${name} PROPERTIES
+			ENVIRONMENT "TEPAL_BIN=$<TARGET_FILE:tepal>;TEPAL_MODEL=${TP_E2E_MODEL}")
+	endforeach()
 	add_test(NAME e2e.page COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/page.test.mjs)
 	set_tests_properties(e2e.page PROPERTIES
 		ENVIRONMENT "TEPAL_BIN=$<TARGET_FILE:tepal>;TEPAL_MODEL=${TP_E2E_MODEL};TEPAL_SHOTS=${CMAKE_BINARY_DIR}/page")

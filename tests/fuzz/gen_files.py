@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Seeds for the fuzz targets safetensors, checkpoint and model; writes tests/fuzz/corpus/.
+"""Seeds for the fuzz targets safetensors, checkpoint, model and index; writes tests/fuzz/corpus/.
 
     python3 tests/fuzz/gen_files.py      # after tests/golden/gen_checkpoint.py
 """
@@ -41,7 +41,53 @@ def model(**change):
 	return st({"__metadata__": meta, "classifier.bias": tensor("F32", [1], 0, 4)}, bytes(4))
 
 
+def i64(*v):
+	return struct.pack(f"<{len(v)}q", *v)
+
+
+def index(meta=None, **change):
+	"""Two species; rows 0 and 1 are Aloe vera, row 2 is Mangifera indica. Texts begin at 0, 10, 27, 28, 34, 39."""
+	texts = b"Aloe vera\0Mangifera indica\0\0a.jpg\0leaf\0CC0\0"
+	t = {
+		"species.offsets": ("I64", [3], i64(0, 2, 3)),
+		"species.names": ("I64", [2], i64(0, 10)),
+		"ids.order": ("I64", [3], i64(2, 0, 1)),
+		"refs": ("I64", [3, 5], i64(28, 34, 27, 39, 27, 28, 27, 27, 39, 27, 28, 34, 27, 39, 27)),
+		"embeddings": ("F16", [3, 2], struct.pack("<6e", 1, 0, 0.6, 0.8, -1, 0)),
+		"ids": ("U8", [3, 20], bytes([2]) * 20 + bytes([3]) * 20 + bytes([1]) * 20),
+		"texts": ("U8", [len(texts)], texts),
+	}
+	t.update(change)
+	head = {"__metadata__": meta or {"tepal.index": "1", "model_sha256": "abc", "photo_root": "photos"}}
+	data = b""
+	for name, (dtype, shape, values) in t.items():
+		head[name] = tensor(dtype, shape, len(data), len(data) + len(values))
+		data += values
+	return st(head, data)
+
+
+def indexes():
+	put("index", "two_species", index())
+	put("index", "two_of_one_species", index(**{"ids": ("U8", [3, 20], bytes([2]) * 20 + bytes([3]) * 20 + bytes([2]) * 20),
+						    "ids.order": ("I64", [3], i64(0, 2, 1))}))
+	put("index", "empty_species", index(**{"species.offsets": ("I64", [3], i64(0, 3, 3)),
+					       "ids": ("U8", [3, 20], bytes(range(60))),
+					       "ids.order": ("I64", [3], i64(0, 1, 2))}))
+	put("index", "nothing", index(**{"species.offsets": ("I64", [1], i64(0)), "species.names": ("I64", [0], b""),
+					 "ids.order": ("I64", [0], b""), "refs": ("I64", [0, 5], b""),
+					 "embeddings": ("F16", [0, 2], b""), "ids": ("U8", [0, 20], b""),
+					 "texts": ("U8", [1], b"\0")}))
+	put("index", "infinite", index(embeddings=("F16", [3, 2], b"\0\x7c" * 6)))
+	put("index", "backwards", index(**{"species.offsets": ("I64", [3], i64(0, 4, 3))}))
+	put("index", "text_outside", index(refs=("I64", [3, 5], i64(*[-1] * 15))))
+	put("index", "text_far", index(refs=("I64", [3, 5], i64(*[1 << 40] * 15))))
+	put("index", "leaves", index(texts=("U8", [43], b"Aloe vera\0Mangifera indica\0\0../ab\0leaf\0CC0\0")))
+	put("index", "absolute_root", index(meta={"tepal.index": "1", "model_sha256": "", "photo_root": "/photos"}))
+	put("index", "other_version", index(meta={"tepal.index": "2", "model_sha256": "", "photo_root": ""}))
+
+
 def main():
+	indexes()
 	put("safetensors", "empty", st({}))
 	put("safetensors", "two", st({"__metadata__": {"k": "v"}, "a": tensor("F32", [1, 2], 0, 8),
 				      "b": tensor("F16", [3], 8, 14)}, bytes(14)))

@@ -4,7 +4,8 @@
 
 decode.bin is a run of cases, numbers little-endian 32 bits: name (48 bytes, zero padded), the most a sample may
 differ, the most all samples may differ on average in hundredths, w, h; then w * h * 3 bytes RGB.
-Needs heif-enc for the HEIC ones.
+JPEGs that Pillow does not write come from cjpeg, HEICs from heif-enc; what a HEIC should show is the drawing itself,
+turned by NumPy, so no decoder vouches for itself there.
 """
 import io
 import random
@@ -91,6 +92,75 @@ def jpegs(rgb):
     add("turn_big_endian.jpg", whole[:2] + b"\xff\xe1" + struct.pack(">H", len(big) + 2) + big + whole[2:], 2)
 
 
+def app1(data):
+    return b"\xff\xe1" + struct.pack(">H", len(data) + 2) + data
+
+
+def tiff(*entries, order=b"MM", magic=42, at=8, count=None):
+    """Entries are tag, type, value; all but a LONG (4) stand in the first half of their four bytes."""
+    rows = b"".join(struct.pack(">HHII", tag, kind, 1, value if kind == 4 else value << 16)
+                    for tag, kind, value in entries)
+    n = len(entries) if count is None else count
+    return b"Exif\0\0" + order + struct.pack(">HIH", magic, at, n) + rows
+
+
+def exifs(rgb):
+    """Which way is up, said in odd ways; 6 turns the picture, all nonsense leaves it."""
+    whole = save(rgb, format="JPEG", quality=90)
+    upright = np.asarray(Image.open(io.BytesIO(whole)))
+    turn, make = (0x112, 3, 6), (0x10F, 3, 0)
+    blocks = {
+        "second": (6, app1(tiff(make, turn))),
+        "long": (6, app1(tiff((0x112, 4, 6)))),
+        "behind_xmp": (6, app1(b"http://ns.adobe.com/xap/1.0/\0<x/>") + b"\xff" + app1(tiff(turn))),
+        "nine": (1, app1(tiff((0x112, 3, 9)))),
+        "zero": (1, app1(tiff((0x112, 3, 0)))),
+        "other_type": (1, app1(tiff((0x112, 1, 6)))),
+        "magic": (1, app1(tiff(turn, magic=43))),
+        "order": (1, app1(tiff(turn, order=b"MI"))),
+        "far": (1, app1(tiff(turn, at=0xFFFFFFF0))),
+        "end": (1, app1(tiff(turn, at=21))),
+        "more": (1, app1(tiff(make, count=60000))),
+        "short": (1, app1(b"Exif\0\0MM\0*")),
+    }
+    for name, (up, block) in blocks.items():
+        add(f"exif_{name}.jpg", whole[:2] + block + whole[2:], 2, 0, np.rot90(upright, -1) if up == 6 else upright)
+
+
+def cjpeg(rgb, *options):
+    ppm = save(rgb, format="PPM")
+    return subprocess.run(["cjpeg", "-quality", "90", *options], input=ppm, check=True, stdout=subprocess.PIPE).stdout
+
+
+def rare_jpegs(rgb):
+    """Codings and samplings that Pillow reads but does not write."""
+    add("base_440.jpg", cjpeg(rgb, "-sample", "1x2"), 2)
+    add("base_411.jpg", cjpeg(rgb, "-sample", "4x1"), 2)
+    add("base_410.jpg", cjpeg(rgb, "-sample", "4x2"), 2)
+    add("rgb.jpg", cjpeg(rgb, "-rgb"), 2)
+    add("arith_420.jpg", cjpeg(rgb, "-arithmetic"), 2)
+    add("arith_prog.jpg", cjpeg(rgb, "-arithmetic", "-progressive"), 2)
+    add("restart_rows.jpg", cjpeg(rgb, "-restart", "1"), 2)
+    restart = cjpeg(rgb, "-restart", "1B", "-sample", "1x1")
+    add("restart_blocks.jpg", restart, 2)
+    add("restart_prog.jpg", cjpeg(rgb, "-restart", "2B", "-progressive"), 2)
+    at = restart.index(b"\xff\xd3")
+    (OUT / "restart_lost.jpg").write_bytes(restart[:at] + restart[restart.index(b"\xff\xd6") :])
+
+
+def four_inks(rgb):
+    """As Adobe stores them: inverted, and as YCCK with the inks C, M, Y in place of R, G, B."""
+    ink = save(rgb.convert("CMYK"), format="JPEG", quality=90)
+    marker = ink.index(b"\xff\xee\0\x0eAdobe")
+    add("cmyk_unmarked.jpg", ink[:marker] + ink[marker + 16 :], 2)
+    darker = np.dstack([255 - np.asarray(rgb), np.mgrid[0:H, 0:W][1] * 200 // W]).astype(np.uint8)
+    add("cmyk_black.jpg", save(Image.fromarray(darker, "CMYK"), format="JPEG", quality=90), 2)
+    ycc = 255 - np.asarray(Image.fromarray(darker[..., :3]).convert("YCbCr"))
+    ycck = save(Image.fromarray(np.dstack([ycc, darker[..., 3]]), "CMYK"), format="JPEG", quality=90)
+    marker = ycck.index(b"\xff\xee\0\x0eAdobe") + 15
+    add("ycck.jpg", ycck[:marker] + b"\2" + ycck[marker + 1 :], 2)
+
+
 def pngs(rgb):
     a = np.asarray(rgb)
     alpha = (np.mgrid[0:H, 0:W][1] * 255 // (W - 1)).astype(np.uint8)
@@ -109,6 +179,13 @@ def pngs(rgb):
     deep = (a.astype(">u2") << 8 | low).astype(">u2")
     add("rgb16.png", png(W, H, 16, 2, plain(deep)), want=a)
     add("grey16.png", png(W, H, 16, 0, plain(deep[..., 0])), want=np.dstack([a[..., 0]] * 3))
+    clearer = np.dstack([deep, alpha.astype(">u2") << 8 | low[..., 0]]).astype(">u2")
+    grey_clear = np.ascontiguousarray(clearer[..., [0, 3]])
+    over = over_white(Image.fromarray(rgba))
+    over_grey = over_white(Image.merge("LA", (Image.fromarray(np.ascontiguousarray(a[..., 0])), Image.fromarray(alpha))))
+    add("rgba16.png", png(W, H, 16, 6, plain(clearer)), want=over)
+    add("rgba16_adam7.png", png(W, H, 16, 6, passes(clearer), 1), want=over)
+    add("grey_alpha16.png", png(W, H, 16, 4, plain(grey_clear)), want=over_grey)
     add("rgb_adam7.png", png(W, H, 8, 2, passes(a), 1), want=a)
     add("rgba_adam7.png", png(W, H, 8, 6, passes(rgba), 1), want=over_white(Image.fromarray(rgba)))
     add("grey_adam7.png", png(W, H, 8, 0, passes(grey), 1), want=np.dstack([grey] * 3))
@@ -127,14 +204,58 @@ def webps(rgb, rgba):
     add("turned.webp", save(rgb, format="WEBP", lossless=True, exif=exif(8)))
 
 
+def heic(img, **options):
+    with tempfile.TemporaryDirectory() as t:
+        src, dst = Path(t) / f"a.{options['format'].lower()}", Path(t) / "a.heic"
+        img.save(src, **options)
+        subprocess.run(["heif-enc", "-q", "90", "-o", dst, src], check=True, stdout=subprocess.DEVNULL)
+        return dst.read_bytes()
+
+
+def grown(data, kind, n):
+    """The same bytes, a box said to be n bytes longer."""
+    at = data.index(kind) - 4
+    return data[:at] + struct.pack(">I", struct.unpack_from(">I", data, at)[0] + n) + data[at + 4 :]
+
+
+def turned(data, *boxes):
+    """Appends properties (kind, value) to the first item, in this order; heif-enc writes no turns itself."""
+    n = len(boxes)
+    first, have = data.index(b"iloc") + 12, data.index(b"ipma") + 14
+    count = struct.unpack_from(">H", data, first - 2)[0]
+    out = bytearray(data)
+    for i in range(count):  # extents lie behind what grows; heif-enc gives each item one
+        at = first + i * 18 + 10
+        struct.pack_into(">I", out, at, struct.unpack_from(">I", data, at)[0] + 10 * n)
+    known = data[have]
+    out[have] += n
+    at = have + 1 + known
+    total = struct.unpack_from(">I", data, data.index(b"ipco") - 4)[0]
+    ipco_end = data.index(b"ipco") - 4 + total
+    new = sum(data[data.index(b"ipco") + 4 : ipco_end].count(k) for k in (b"hvcC", b"ispe", b"pixi", b"colr"))
+    out[at:at] = bytes(0x80 | (new + i + 1) for i in range(n))
+    out[ipco_end:ipco_end] = b"".join(struct.pack(">I4sB", 9, kind, value) for kind, value in boxes)
+    out = grown(grown(grown(bytes(out), b"ipma", n), b"ipco", 9 * n), b"iprp", 10 * n)
+    return grown(out, b"meta", 10 * n)
+
+
 def heics():
     big = picture(96, 64)
-    with tempfile.TemporaryDirectory() as t:
-        src, dst = Path(t) / "a.png", Path(t) / "a.heic"
-        big.save(src)
-        subprocess.run(["heif-enc", "-q", "90", "-o", dst, src], check=True, stdout=subprocess.DEVNULL)
-        add("plain.heic", dst.read_bytes(), 255, 600, np.asarray(big))
-        (OUT / "cut.heic").write_bytes(dst.read_bytes()[:-200])
+    a = np.asarray(big)
+    data = heic(big, format="PNG")
+    add("plain.heic", data, 255, 600, a)
+    (OUT / "cut.heic").write_bytes(data[:-200])
+    for n in (1, 2, 3):  # quarter turns anticlockwise, as np.rot90 has it
+        add(f"rot_{n}.heic", turned(data, (b"irot", n)), 255, 600, np.rot90(a, n))
+    add("mirror_0.heic", turned(data, (b"imir", 0)), 255, 600, a[::-1])
+    add("mirror_1.heic", turned(data, (b"imir", 1)), 255, 600, a[:, ::-1])
+    add("rot_mirror.heic", turned(data, (b"irot", 1), (b"imir", 1)), 255, 600, np.rot90(a)[:, ::-1])
+    add("mirror_rot.heic", turned(data, (b"imir", 1), (b"irot", 1)), 255, 600, np.rot90(a[:, ::-1]))
+    alpha = picture(96, 64)
+    alpha.putalpha(Image.fromarray((np.mgrid[0:64, 0:96][1] * 255 // 95).astype(np.uint8)))
+    add("alpha.heic", heic(alpha, format="PNG"), 255, 600, over_white(alpha))
+    phone = heic(big, format="JPEG", quality=95, exif=exif(6))  # says it twice; once is meant
+    add("rot_and_exif.heic", turned(phone, (b"irot", 3)), 255, 600, np.rot90(a, 3))
 
 
 def patch_sof(data, marker, w, h):
@@ -164,6 +285,8 @@ def broken(rgb):
     a = np.asarray(tall)
     interlaced = png(64, 96, 8, 2, passes(a), 1)
     prog = save(rgb, format="JPEG", progressive=True)
+    start = prog.index(b"\xff\xda")
+    first = prog[start : prog.index(b"\xff\xc4", start)]
     more = {
         "cut_adam7.png": interlaced[: len(interlaced) // 2],
         "cut_header.jpg": files["cut.jpg"][:100],
@@ -171,6 +294,8 @@ def broken(rgb):
         "cut_header.webp": files["cut.webp"][:18],
         "empty": b"",
         "text": b"This is not a photo.\n" * 8,
+        "many_scans.jpg": prog[:start] + first * 120 + prog[start:],
+        "anim.webp": save(rgb, format="WEBP", save_all=True, append_images=[ImageOps.mirror(rgb)]),
         "anim.gif": save(rgb.convert("P"), format="GIF"),
         "plain.bmp": save(rgb.resize((5, 4)), format="BMP"),
         "giant.png": png(60000, 60000, 8, 2, b"\0" * 100),
@@ -190,6 +315,9 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     rgb = picture()
     jpegs(rgb)
+    exifs(rgb)
+    rare_jpegs(rgb)
+    four_inks(rgb)
     webps(rgb, pngs(rgb))
     heics()
     broken(rgb)

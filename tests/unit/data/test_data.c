@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "data/data.h"
 #include "t.h"
@@ -19,7 +20,7 @@ static tp_code note(void *ud, size_t line, char **field, size_t n, tp_err *err)
 	(void)err;
 	size_t at = strlen(s->text);
 	at += (size_t)snprintf(s->text + at, sizeof s->text - at, "%zu:", line);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && at < sizeof s->text; i++)
 		at += (size_t)snprintf(s->text + at, sizeof s->text - at, "[%s]", field[i]);
 	return TP_OK;
 }
@@ -158,8 +159,6 @@ static int test_split_csv(void)
 
 static int starve(void)
 {
-	put("A_a/1.jpg", "x");
-	put("B_b/1.jpg", "x");
 	for (int n = 1;; n++) {
 		tp_manifest m = { 0 };
 		long before = tp_mem_live();
@@ -175,10 +174,77 @@ static int starve(void)
 	}
 }
 
+static int starve_folders_and_tables(void)
+{
+	put("A_a/1.jpg", "x");
+	put("B_b/1.jpg", "x");
+	CHECK(!starve(), "folders");
+	put("split.csv", "path,species,family\na.jpg,B b,F\nb.jpg,A a,F\na.jpg,B b,F\nc.jpg,,\n");
+	put("classes.csv", "scientific_name,author,ipni_id,common_en,common_fr\nA a,L.,1-2,an a,un a\n");
+	CHECK(!starve(), "tables");
+	return 0;
+}
+
 static int test_every_failed_allocation_is_reported(void)
 {
 	fresh();
-	return clean(starve());
+	return clean(starve_folders_and_tables());
+}
+
+static int names_of_species(void)
+{
+	tp_manifest m = { 0 };
+	tp_err err = { 0 };
+	put("split.csv",
+		"\xef\xbb\xbfspecies,license,path,split\r\nB b,CC0,b.jpg,test\r\nA a,,a.jpg,val\r\n");
+	put("classes.csv",
+		"scientific_name,common_en,family,author,common_fr,ipni_id\nA a,an a,F,L.,\"un, a\",1-2\n");
+	CHECK_OK(tp_manifest_open(&m, dir, 1, &err), err);
+	CHECK(m.n_taxa == 2 && m.n_photos == 2 && m.photos[0].split == TP_VAL, "%zu species", m.n_taxa);
+	CHECK_STR(m.photos[1].licence, "CC0");
+	CHECK_STR(m.taxa[0].family, "F");
+	CHECK_STR(m.taxa[0].authorship, "L.");
+	CHECK_STR(m.taxa[0].powo, "1-2");
+	CHECK_STR(m.taxa[0].common[0][0], "en");
+	CHECK_STR(m.taxa[0].common[0][1], "an a");
+	CHECK_STR(m.taxa[0].common[1][1], "un, a");
+	CHECK(!m.taxa[0].common[2][0] && !*m.taxa[1].family && !m.taxa[1].common[0][0], "more than was told");
+	tp_manifest_free(&m);
+	put("classes.csv", "name\nA a\n");
+	CHECK(tp_manifest_open(&m, dir, 1, &err) == TP_EFORMAT && strstr(err.msg, "scientific_name"), "%s",
+		err.msg);
+	put("classes.csv", "scientific_name,family\nA a\n");
+	CHECK(tp_manifest_open(&m, dir, 1, &err) == TP_EFORMAT && strstr(err.msg, "line 2"), "%s", err.msg);
+	return 0;
+}
+
+static int test_names_come_from_classes_csv(void)
+{
+	fresh();
+	return clean(names_of_species());
+}
+
+static int test_csv_limits(void)
+{
+	seen s = { "" };
+	tp_err err = { 0 };
+	char *text = tp_alloc(TP_MAX_CSV_LINE + 1);
+	CHECK(text, "memory");
+	memset(text, 'a', TP_MAX_CSV_LINE + 1);
+	CHECK_OK(tp_csv_each(text, TP_MAX_CSV_LINE - 1, note, &s, &err), err);
+	text[0] = text[1] = '\n';
+	CHECK(tp_csv_each(text, TP_MAX_CSV_LINE + 1, note, &s, &err) == TP_OK, "%s", err.msg);
+	text[1] = 'a';
+	CHECK(tp_csv_each(text, TP_MAX_CSV_LINE + 1, note, &s, &err) == TP_ELIMIT &&
+			strstr(err.msg, "line 2"),
+		"%s", err.msg);
+	memset(text, ',', 256);
+	s.text[0] = 0;
+	CHECK(tp_csv_each(text, 255, note, &s, &err) == TP_OK, "%s", err.msg);
+	CHECK(tp_csv_each(text, 256, note, &s, &err) == TP_ELIMIT && strstr(err.msg, "256 fields"), "%s",
+		err.msg);
+	tp_free(text);
+	return 0;
 }
 
 static int test_the_photo_set(void)
@@ -196,6 +262,7 @@ static int test_the_photo_set(void)
 
 int main(void)
 {
-	return RUN(T(test_csv_records), T(test_csv_refuses_what_is_broken), T(test_class_folders),
-		T(test_split_csv), T(test_every_failed_allocation_is_reported), T(test_the_photo_set));
+	return RUN(T(test_csv_records), T(test_csv_refuses_what_is_broken), T(test_csv_limits),
+		T(test_class_folders), T(test_split_csv), T(test_names_come_from_classes_csv),
+		T(test_every_failed_allocation_is_reported), T(test_the_photo_set));
 }

@@ -94,7 +94,7 @@ static int test_every_kind_like_pillow(void)
 		at += size;
 	}
 	tp_map_close(&m);
-	CHECK(cases >= 35, "%d cases", cases);
+	CHECK(cases >= 73, "%d cases", cases);
 	CHECK(!bad, "%d of %d", bad, cases);
 	return 0;
 }
@@ -112,7 +112,13 @@ static int test_sniff_and_probe(void)
 		{ "turn_big_endian.jpg", "JPEG", 37, 23, 6, false },
 		{ "turned.png", "PNG", 37, 23, 6, false },
 		{ "turned.webp", "WebP", 37, 23, 8, false },
+		{ "arith_prog.jpg", "JPEG", 37, 23, 1, true },
+		{ "ycck.jpg", "JPEG", 37, 23, 1, false },
+		{ "rgba16.png", "PNG", 37, 23, 1, false },
 		{ "plain.heic", "HEIC", 96, 64, 1, false },
+		{ "rot_1.heic", "HEIC", 64, 96, 1, false },
+		{ "rot_2.heic", "HEIC", 96, 64, 1, false },
+		{ "rot_and_exif.heic", "HEIC", 64, 96, 1, false },
 		{ "giant.png", "PNG", 60000, 60000, 1, false },
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -138,14 +144,15 @@ static int test_sniff_and_probe(void)
 
 static int test_what_is_no_photo(void)
 {
-	static const char *const names[] = { "empty", "text", "anim.gif", "plain.bmp", "cut_header.jpg",
-		"cut_header.png", "cut_header.webp", "no_size.jpg" };
+	static const char *const names[] = { "empty", "text", "anim.gif", "anim.webp", "plain.bmp",
+		"cut_header.jpg", "cut_header.png", "cut_header.webp", "no_size.jpg" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		tp_image *img = NULL;
 		tp_err err = { 0 };
 		tp_code rc = load(&img, CORPUS, names[i], NULL, &err);
 		CHECK(rc == TP_EFORMAT, "%s: %s %s", names[i], tp_code_name(rc), err.msg);
 		CHECK(!img && err.msg[0], "%s: no message", names[i]);
+		CHECK(strcmp(names[i], "anim.webp") || strstr(err.msg, "an animation"), "%s", err.msg);
 	}
 	return 0;
 }
@@ -169,6 +176,16 @@ static int test_giants_are_refused_by_their_header(void)
 	tp_decode_opts o = { .max_bytes = 37 * 23 * 3 };
 	tp_image *img = NULL;
 	CHECK(load(&img, CORPUS, "turn_6.jpg", &o, NULL) == TP_ELIMIT, "small limit");
+	return 0;
+}
+
+/* A few kilobytes that would be decoded over and over. */
+static int test_too_many_scans_are_refused(void)
+{
+	tp_image *img = NULL;
+	tp_err err = { 0 };
+	tp_code rc = load(&img, CORPUS, "many_scans.jpg", NULL, &err);
+	CHECK(rc == TP_ELIMIT && !img && strstr(err.msg, "100 scans"), "%s: %s", tp_code_name(rc), err.msg);
 	return 0;
 }
 
@@ -214,6 +231,22 @@ static int test_truncated_says_where(void)
 			CHECK(img->px[b] == 128, "%s: byte %zu is %d", name, b, img->px[b]);
 		tp_image_free(img);
 	}
+	return 0;
+}
+
+/* Where restart markers say that a part is missing, the photo is refused as damaged, with where. */
+static int test_lost_restart_interval_says_where(void)
+{
+	tp_decode_opts o = TP_DECODE_OPTS_INIT;
+	tp_image *img = NULL;
+	tp_err err = { 0 };
+	tp_code rc = load(&img, CORPUS, "restart_lost.jpg", &o, &err);
+	CHECK(rc == TP_EFORMAT && !img, "%s", tp_code_name(rc));
+	CHECK(strstr(err.msg, "damaged") && strstr(err.msg, "of 23 could be read"), "%s", err.msg);
+	o.allow_partial = true;
+	CHECK_OK(load(&img, CORPUS, "restart_lost.jpg", &o, &err), err);
+	CHECK(img->w == 37 && img->h == 23 && img->px[37 * 23 * 3 - 1] == 128, "the last row is not grey");
+	tp_image_free(img);
 	return 0;
 }
 
@@ -301,7 +334,8 @@ static int fail_each(const char *name)
 static int test_survives_any_failed_allocation(void)
 {
 	static const char *const names[] = { "turn_6.jpg", "cmyk.jpg", "prog_420.jpg", "palette_alpha.png",
-		"rgba_adam7.png", "turned.png", "lossy_alpha.webp", "lossless.webp", "plain.heic" };
+		"rgba_adam7.png", "turned.png", "lossy_alpha.webp", "lossless.webp", "plain.heic", "ycck.jpg",
+		"arith_prog.jpg", "restart_prog.jpg", "rgba16_adam7.png", "rot_and_exif.heic" };
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		CHECK(!fail_each(names[i]), "%s", names[i]);
 	return 0;
@@ -405,7 +439,8 @@ static int test_photos_of_every_orientation(void)
 int main(void)
 {
 	return RUN(T(test_every_kind_like_pillow), T(test_sniff_and_probe), T(test_what_is_no_photo),
-		T(test_giants_are_refused_by_their_header), T(test_truncated_says_where), T(test_scaled_jpeg),
+		T(test_giants_are_refused_by_their_header), T(test_too_many_scans_are_refused),
+		T(test_truncated_says_where), T(test_lost_restart_interval_says_where), T(test_scaled_jpeg),
 		T(test_jpeg_out_and_in), T(test_survives_any_failed_allocation), T(test_real_photos),
 		T(test_108_megapixels), T(test_photos_of_every_orientation));
 }

@@ -1,1 +1,2 @@
 tp_unit_test(train SOURCES unit/train/test_train.c LIBS tp_train)
+tp_unit_test(train_cache SOURCES unit/train/test_cache.c LIBS tp_train)
