@@ -13,6 +13,7 @@ enum {
 		100 << 20,         /* bytes of a safetensors header; the format's own reader has the same */
 	TP_MAX_TENSORS = 65536,    /* tensors in one file */
 	TP_MAX_CLASSES = 1 << 20,  /* classes in one model */
+	TP_MAX_SAMPLES = 1 << 26,  /* samples of one epoch; up to it a sampler's arithmetic is exact */
 	TP_MAX_PICKLE = 64 << 20,  /* bytes of pickle in one checkpoint */
 	TP_MAX_CSV_LINE = 1 << 20, /* bytes of one line of a CSV file */
 };

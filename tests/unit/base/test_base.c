@@ -1,4 +1,5 @@
 /* The base library: errors, memory, buffers, files, random numbers, the parallel loop, JSON, hashes. */
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,6 +150,65 @@ static int test_shuffle_is_a_permutation(void)
 	return 0;
 }
 
+/* Mean, variance and third central moment of n gammas are those of the distribution, within five standard errors. */
+static int test_gamma_has_its_moments(void)
+{
+	static const double shapes[] = { 0.1, 0.5, 1, 2.5, 20 };
+	enum { M = 200000 };
+	tp_rng r = tp_rng_seed(21);
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+		double a = shapes[k], m1 = 0, m2 = 0, m3 = 0;
+		for (int i = 0; i < M; i++) {
+			double x = tp_rng_gamma(&r, a) - a;
+			m1 += x / M;
+			m2 += x * x / M;
+			m3 += x * x * x / M;
+		}
+		double fourth = 3 * a * a + 6 * a, sixth = 15 * a * a * a + 130 * a * a + 120 * a;
+		CHECK(fabs(m1) < 5 * sqrt(a / M), "shape %g: mean off by %g", a, m1);
+		CHECK(fabs(m2 - a) < 5 * sqrt((fourth - a * a) / M), "shape %g: variance %g", a, m2);
+		CHECK(fabs(m3 - 2 * a) < 5 * sqrt((sixth - 4 * a * a) / M), "shape %g: third moment %g", a,
+			m3);
+	}
+	return 0;
+}
+
+static int test_beta_has_its_moments(void)
+{
+	static const double shapes[][2] = { { 0.2, 0.2 }, { 1, 1 }, { 8, 8 }, { 0.5, 2 }, { 1e-4, 1e-4 } };
+	enum { M = 200000 };
+	tp_rng r = tp_rng_seed(22);
+	for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+		double a = shapes[k][0], b = shapes[k][1], mean = a / (a + b), m1 = 0, m2 = 0;
+		double want = a * b / ((a + b) * (a + b) * (a + b + 1));
+		for (int i = 0; i < M; i++) {
+			double x = tp_rng_beta(&r, a, b);
+			CHECK(x >= 0 && x <= 1, "%g and %g: drew %g", a, b, x);
+			m1 += (x - mean) / M;
+			m2 += (x - mean) * (x - mean) / M;
+		}
+		/* (x - mean)^2 is at most 1: its variance is below its mean */
+		CHECK(fabs(m1) < 5 * sqrt(want / M), "%g and %g: mean off by %g", a, b, m1);
+		CHECK(fabs(m2 - want) < 5 * sqrt(want / M), "%g and %g: variance %g, not %g", a, b, m2, want);
+	}
+	return 0;
+}
+
+static int test_streams_of_a_seed_differ(void)
+{
+	enum { M = 3 * 3 * 3 * 3 };
+	uint64_t first[M];
+	for (uint64_t i = 0; i < M; i++) {
+		tp_rng r = tp_rng_stream(i / 27, i / 9 % 3, i / 3 % 3, i % 3), s = r;
+		tp_rng again = tp_rng_stream(i / 27, i / 9 % 3, i / 3 % 3, i % 3);
+		first[i] = tp_rng_u64(&r);
+		CHECK(first[i] == tp_rng_u64(&again) && first[i] == tp_rng_u64(&s), "stream %d", (int)i);
+		for (uint64_t j = 0; j < i; j++)
+			CHECK(first[i] != first[j], "streams %d and %d begin alike", (int)i, (int)j);
+	}
+	return 0;
+}
+
 static tp_code count_item(void *ud, size_t i, int worker, tp_err *err)
 {
 	atomic_int *hits = ud;
@@ -230,6 +290,7 @@ int main(void)
 		T(test_buffer_keeps_its_ceiling), T(test_failed_allocations_are_counted),
 		T(test_outfile_appears_whole_or_not_at_all), T(test_file_errors_name_the_path),
 		T(test_rng_is_the_published_one), T(test_shuffle_is_a_permutation),
+		T(test_gamma_has_its_moments), T(test_beta_has_its_moments), T(test_streams_of_a_seed_differ),
 		T(test_parallel_loop_visits_each_item_once), T(test_json_errors_name_the_key),
 		T(test_sha256_of_nothing_and_abc), T(test_log_lines_cannot_be_forged),
 		T(test_cancel_is_an_error_until_reset));

@@ -1,2 +1,7 @@
 tp_unit_test(train SOURCES unit/train/test_train.c LIBS tp_train)
 tp_unit_test(train_cache SOURCES unit/train/test_cache.c LIBS tp_train)
+tp_unit_test(train_optim SOURCES unit/train/test_optim.c LIBS tp_train)
+tp_unit_test(train_loss SOURCES unit/train/test_loss.c LIBS tp_train)
+tp_unit_test(train_schedule SOURCES unit/train/test_schedule.c LIBS tp_train)
+tp_unit_test(train_sampler SOURCES unit/train/test_sampler.c LIBS tp_train)
+tp_unit_test(train_mixup SOURCES unit/train/test_mixup.c LIBS tp_train)
