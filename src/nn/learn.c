@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/progress.h"
 
 enum { NONE = -1 };
 
@@ -274,9 +275,10 @@ static tp_code alloc(tp_learner *l, tp_err *err)
 	l->piece = tp_calloc(n * (2 + TP_MAX_IN), sizeof *l->piece);
 	l->value = tp_calloc(n, sizeof *l->value);
 	l->grad = tp_calloc(n, sizeof *l->grad);
+	l->spent = tp_calloc(3 * n, sizeof *l->spent);
 	l->rc = tp_calloc((size_t)l->opts.threads, sizeof *l->rc);
 	l->err = tp_calloc((size_t)l->opts.threads, sizeof *l->err);
-	if (!l->plane || !l->step || !l->piece || !l->value || !l->grad || !l->rc || !l->err)
+	if (!l->plane || !l->step || !l->piece || !l->value || !l->grad || !l->spent || !l->rc || !l->err)
 		return tp_nomem(err, n * sizeof *l->step);
 	return tp_team_new(&l->team, l->opts.threads, err);
 }
@@ -332,6 +334,7 @@ void tp_learner_free(tp_learner *l)
 	tp_free(l->piece);
 	tp_free(l->value);
 	tp_free(l->grad);
+	tp_free(l->spent);
 	tp_free(l->rc);
 	tp_free(l->err);
 	tp_free(l);
@@ -364,6 +367,19 @@ const char *tp_learner_op_name(const tp_learner *l, size_t i)
 const char *tp_learner_op_impl(const tp_learner *l, size_t i)
 {
 	return l->twin->impl(l, (int)(i / 3), (int)(i % 3));
+}
+
+double tp_learner_op_seconds(const tp_learner *l, size_t i)
+{
+	return l->spent[i];
+}
+
+double tp_learner_spent(tp_learner *l, int step, int pass, int worker, double from)
+{
+	double now = tp_now();
+	if (!worker)
+		l->spent[3 * step + pass] += now - from;
+	return now;
 }
 
 /* ---- where things lie -------------------------------------------------------------------------------------- */
@@ -458,8 +474,11 @@ static void forward(void *ud, int worker)
 {
 	tp_learner *l = ud;
 	l->twin->begin(l, true, worker);
-	for (int i = 0; i < l->n_steps; i++)
+	double t = tp_now();
+	for (int i = 0; i < l->n_steps; i++) {
 		l->twin->forward(l, i, worker);
+		t = tp_learner_spent(l, i, 0, worker, t);
+	}
 	l->twin->end(l, true, worker);
 }
 
@@ -467,10 +486,12 @@ static void backward(void *ud, int worker)
 {
 	tp_learner *l = ud;
 	l->twin->begin(l, false, worker);
+	double t = tp_now();
 	for (int i = l->n_steps - 1; i >= 0; i--)
 		if (l->step[i].back) {
 			l->twin->backward(l, i, worker);
 			add_parts(l, &l->step[i], worker);
+			t = tp_learner_spent(l, i, 1, worker, t);
 		}
 	l->twin->end(l, false, worker);
 }

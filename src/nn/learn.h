@@ -61,6 +61,8 @@ size_t tp_learner_arena_bytes(const tp_learner *l);
 size_t tp_learner_ops(const tp_learner *l);
 const char *tp_learner_op_name(const tp_learner *l, size_t i);
 const char *tp_learner_op_impl(const tp_learner *l, size_t i);
+/* Seconds the first thread has spent in it since the learner was made, waiting for others included. */
+double tp_learner_op_seconds(const tp_learner *l, size_t i);
 
 /* One batch through the network by batch statistics, which move the running ones.
  * in      float NCHW, batch x 3 x side x side; borrowed until the backward pass

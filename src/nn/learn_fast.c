@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/progress.h"
 #include "nn/dnnl_shim.h"
 #include "nn/learn_int.h"
 
@@ -350,6 +351,7 @@ static void conv_backward(tp_learner *l, int i, int worker)
 	conv_size *z = size_of(l, c, worker);
 	tp_share share = tp_share_of(l, worker);
 	dnnl_status_t st = dnnl_success;
+	double t0 = tp_now();
 	if (s->trains && c->depthwise) {
 		tp_geo g = s->geo;
 		g.n = share.n;
@@ -363,6 +365,10 @@ static void conv_backward(tp_learner *l, int i, int worker)
 			{ DNNL_ARG_DIFF_BIAS, t->db } };
 		st = dnnl_primitive_execute(z->prim[WEIGHTS], f->stream[worker], s->node->bias ? 5 : 4, arg);
 	}
+	/* what the caller will count as the data's gradient is taken off it here */
+	double weights = tp_learner_spent(l, i, WEIGHTS, worker, t0) - t0;
+	if (!worker)
+		l->spent[3 * i + DATA] -= weights;
 	if (!st && s->want[0]) {
 		dnnl_exec_arg_t arg[] = { { DNNL_ARG_DIFF_DST, t->diff_dst },
 			{ DNNL_ARG_WEIGHTS, c->w[DATA] }, { DNNL_ARG_DIFF_SRC, t->diff_src },

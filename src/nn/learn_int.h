@@ -52,7 +52,8 @@ struct tp_learner {
 	const float *in, *dlogits;
 	float *logits;
 	uint64_t seed;
-	tp_code *rc; /* a worker's first failure */
+	double *spent; /* seconds by step and pass, of worker 0 */
+	tp_code *rc;   /* a worker's first failure */
 	tp_err *err;
 };
 
@@ -88,6 +89,9 @@ float *tp_grad_out(const tp_learner *l, const tp_lstep *s, int k, int photo);
 /* Parameter `field` (0 weight, 1 bias, 2 running mean, 3 running variance) of a step. */
 float *tp_param_at(const tp_learner *l, const tp_lstep *s, int field);
 float *tp_param_grad(const tp_learner *l, const tp_lstep *s, int field);
+
+/* Adds the time since `from` to a step's pass, when worker is 0; the time now. */
+double tp_learner_spent(tp_learner *l, int step, int pass, int worker, double from);
 
 /* Dropout of photos first..first + n - 1 (plain rows), forward and backward alike: y = x times the mask of this seed. */
 void tp_drop(const tp_learner *l, const tp_lstep *s, float *y, const float *x, int first, int n);
