@@ -63,7 +63,4 @@ TP_CHECKED tp_code tp_options_parse(
 
 void tp_options_help(FILE *out, const tp_syntax *s);
 
-/* The one of n names that `word` was perhaps meant to be; NULL when none is near. */
-const char *tp_nearest(const char *word, const char *const *names, size_t n);
-
 #endif
