@@ -67,6 +67,8 @@ TP_CHECKED tp_code tp_image_resize(
 
 /* JPEG without any metadata, appended to buf. quality 1..100. */
 TP_CHECKED tp_code tp_image_encode_jpeg(tp_buf *buf, const tp_image *img, int quality, tp_err *err);
+/* PNG, 8-bit RGB, without any metadata, appended to buf. */
+TP_CHECKED tp_code tp_image_encode_png(tp_buf *buf, const tp_image *img, tp_err *err);
 
 /* The preprocessing of a model: a value, stored in the model file and read back from it.
  * TP_FIT_CROP     scale so that the short side is `resize`, then cut the centre side x side.
