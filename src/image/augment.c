@@ -243,28 +243,74 @@ tp_code tp_augment_apply(float *out, const tp_prep *p, const tp_augment_params *
 	return rc;
 }
 
+static tp_code upright_size(int *w, int *h, const void *bytes, size_t len, tp_err *err)
+{
+	tp_image_info info;
+	tp_code rc = tp_image_probe(&info, bytes, len, err);
+	if (rc)
+		return rc;
+	*w = info.orientation > 4 ? info.h : info.w;
+	*h = info.orientation > 4 ? info.w : info.h;
+	return TP_OK;
+}
+
 tp_code tp_augment_photo(float *out, tp_augment_params *drawn, const tp_prep *p, const tp_augment *a,
 	const tp_augment_key *key, const void *bytes, size_t len, tp_scratch *s, tp_err *err)
 {
 	tp_decode_opts o = TP_DECODE_OPTS_INIT;
 	tp_augment_params d;
-	tp_image_info info;
 	tp_image *img = NULL;
+	int w, h;
 	double t = tp_now();
 	tp_code rc = tp_prep_check(p, err);
 	if (!rc)
-		rc = tp_image_probe(&info, bytes, len, err);
-	if (rc)
-		return rc;
-	bool turned = info.orientation > 4;
-	tp_augment_draw(&d, a, key, turned ? info.h : info.w, turned ? info.w : info.h);
-	o.min_side = tp_augment_min_side(p, &d);
-	rc = tp_image_decode(&img, bytes, len, &o, err);
+		rc = upright_size(&w, &h, bytes, len, err);
+	if (!rc) {
+		tp_augment_draw(&d, a, key, w, h);
+		o.min_side = tp_augment_min_side(p, &d);
+		rc = tp_image_decode(&img, bytes, len, &o, err);
+	}
 	lap(&s->times.decode, &t);
 	if (!rc)
 		rc = tp_augment_apply(out, p, &d, img, s, err);
 	tp_image_free(img);
 	if (!rc && drawn)
 		*drawn = d;
+	return rc;
+}
+
+static tp_code shrink(tp_image **img, int side, tp_filter filter, tp_err *err)
+{
+	int w = (*img)->w, h = (*img)->h, least = w < h ? w : h;
+	if (least <= side)
+		return TP_OK;
+	tp_image *small = NULL;
+	double scale = (double)side / least;
+	tp_code rc =
+		tp_image_resize(&small, *img, (int)rint(w * scale), (int)rint(h * scale), filter, NULL, err);
+	if (rc)
+		return rc;
+	tp_image_free(*img);
+	*img = small;
+	return TP_OK;
+}
+
+tp_code tp_augment_load(tp_image **out, int *photo_w, int *photo_h, int side, tp_filter filter,
+	const void *bytes, size_t len, tp_scratch *s, tp_err *err)
+{
+	tp_decode_opts o = TP_DECODE_OPTS_INIT;
+	tp_image *img = NULL;
+	double t = tp_now();
+	tp_code rc = upright_size(photo_w, photo_h, bytes, len, err);
+	o.min_side = side;
+	if (!rc)
+		rc = tp_image_decode(&img, bytes, len, &o, err);
+	if (!rc)
+		rc = shrink(&img, side, filter, err);
+	lap(&s->times.decode, &t);
+	if (rc)
+		tp_image_free(img);
+	else
+		*out = img;
 	return rc;
 }

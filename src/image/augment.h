@@ -104,4 +104,10 @@ TP_CHECKED tp_code tp_augment_photo(float *out, tp_augment_params *drawn, const 
 	const tp_augment *a, const tp_augment_key *key, const void *bytes, size_t len, tp_scratch *s,
 	tp_err *err);
 
+/* A photo to keep in memory: upright, shrunk so that its short side is `side` (a smaller one stays as it is).
+ * out           the caller frees with tp_image_free().
+ * photo_w, _h   the photo's full size, for tp_augment_draw(). */
+TP_CHECKED tp_code tp_augment_load(tp_image **out, int *photo_w, int *photo_h, int side, tp_filter filter,
+	const void *bytes, size_t len, tp_scratch *s, tp_err *err);
+
 #endif

@@ -82,6 +82,8 @@ typedef struct {
 	float mean[3], std[3]; /* on 0..255: (x - mean) / std, RGB order */
 } tp_prep;
 
+/* TP_EINVAL, naming the member, for a preparation that cannot be. The functions below ask it too. */
+TP_CHECKED tp_code tp_prep_check(const tp_prep *p, tp_err *err);
 /* Picture to tensor. out: float, CHW, 3 * side * side values. */
 TP_CHECKED tp_code tp_prep_image(float *out, const tp_prep *p, const tp_image *img, tp_err *err);
 /* Bytes to tensor: decode (scaled where that is cheap), orient, resize, crop, normalise. */

@@ -80,9 +80,7 @@ TP_CHECKED tp_code tp_resize_into(tp_image *dst, const tp_image *src, const tp_r
 	const tp_box *box, tp_scratch *s, tp_err *err);
 TP_CHECKED tp_code tp_image_fit(tp_image *img, int w, int h, tp_err *err);
 
-/* The steps of tp_prep_image(): TP_EINVAL for a preparation that cannot be, the region its fit asks for, and
- * side x side pixels to floats. */
-TP_CHECKED tp_code tp_prep_check(const tp_prep *p, tp_err *err);
+/* The steps of tp_prep_image(): the region its fit asks for, and side x side pixels to floats. */
 tp_region tp_prep_region(const tp_prep *p, const tp_image *img);
 void tp_prep_floats(float *out, const tp_prep *p, const tp_image *view);
 
