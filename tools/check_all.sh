@@ -22,4 +22,4 @@ ctest --test-dir build/plain --output-on-failure -R 'unit|fuzz'
 
 tools/build.sh tsan
 TSAN_OPTIONS=suppressions=$PWD/tests/suppressions/tsan.txt ctest --test-dir build/tsan --output-on-failure \
-	-R 'unit.(base|engine|server|train)|e2e.server'
+	-R 'unit.(base|loader|engine|server|train)|e2e.server'

@@ -61,13 +61,14 @@ static void saturate(strip *s, float f)
 /* One channel of HSV to RGB: `k` is where on the circle of 6 the channel stands. */
 static inline float channel(float k, float max, float chroma)
 {
-	k = k >= 6 ? k - 6 : k;
+	k -= k >= 6 ? 6.f : 0.f;
 	float t = k < 4 - k ? k : 4 - k;
 	t = t < 0 ? 0 : t;
 	return max - chroma * (t > 1 ? 1 : t);
 }
 
-/* RGB to HSV and back with another hue: value and saturation stay, so only hue, max and chroma are needed. */
+/* RGB to HSV and back with another hue: value and saturation stay, so only hue, max and chroma are needed. Choices are
+ * between values that are there, never between sums: so it becomes vector code. */
 static void turn_hue(strip *s, float turns)
 {
 	float shift = 6 * turns;
@@ -76,23 +77,33 @@ static void turn_hue(strip *s, float turns)
 		float max = r > g ? r : g, min = r < g ? r : g;
 		max = b > max ? b : max;
 		min = b < min ? b : min;
-		float chroma = max - min, inv = 1 / (chroma > 0 ? chroma : 1);
-		float hr = (g - b) * inv, hg = (b - r) * inv + 2, hb = (r - g) * inv + 4;
-		float h = (r == max ? hr : g == max ? hg : hb) + shift;
-		h = h < 0 ? h + 6 : h;
-		h = h >= 6 ? h - 6 : h;
+		float plus = g == max ? b : r, minus = g == max ? r : g, sector = g == max ? 2.f : 4.f;
+		plus = r == max ? g : plus;
+		minus = r == max ? b : minus;
+		sector = r == max ? 0.f : sector;
+		float chroma = max - min, part = chroma > 0 ? chroma : 1;
+		float h = (plus - minus) / part + sector + shift;
+		h += h < 0 ? 6.f : 0.f;
+		h -= h >= 6 ? 6.f : 0.f;
 		s->r[i] = channel(h + 5, max, chroma);
 		s->g[i] = channel(h + 3, max, chroma);
 		s->b[i] = channel(h + 1, max, chroma);
 	}
 }
 
-static double grey_sum(const strip *s, int n)
+/* Of a whole strip: what is beyond the picture is black and adds nothing. Eight sums side by side, in an order that
+ * does not depend on the machine. */
+static double grey_sum(const strip *s)
 {
-	double sum = 0;
-	for (int i = 0; i < n; i++)
-		sum += (double)(GREY_R * s->r[i] + GREY_G * s->g[i] + GREY_B * s->b[i]);
-	return sum;
+	enum { LANES = 8 };
+	float sum[LANES] = { 0 };
+	double all = 0;
+	for (int i = 0; i < STRIP; i += LANES)
+		for (int k = 0; k < LANES; k++)
+			sum[k] += GREY_R * s->r[i + k] + GREY_G * s->g[i + k] + GREY_B * s->b[i + k];
+	for (int k = 0; k < LANES; k++)
+		all += (double)sum[k];
+	return all;
 }
 
 /* Steps from .. to - 1 of the order. */
@@ -134,9 +145,9 @@ static float mean_grey(const tp_image *img, const tp_augment_params *d)
 		before++;
 	for (size_t i = 0; i < n; i += STRIP) {
 		strip s;
-		int len = take(&s, img, i, n);
+		take(&s, img, i, n);
 		steps(&s, d, 0, before, 0);
-		sum += grey_sum(&s, len);
+		sum += grey_sum(&s);
 	}
 	return (float)(sum / (double)n);
 }

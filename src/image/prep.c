@@ -31,16 +31,18 @@ tp_region tp_prep_region(const tp_prep *p, const tp_image *img)
 	return p->fit == TP_FIT_CROP ? crop_region(p, img) : all;
 }
 
-void tp_prep_floats(float *out, const tp_prep *p, const tp_image *view)
+void tp_prep_floats(float *restrict out, const tp_prep *p, const tp_image *view)
 {
 	size_t n = (size_t)p->side * (size_t)p->side;
-	for (int c = 0; c < 3; c++) {
-		float value[256];
+	float value[3][256];
+	for (int c = 0; c < 3; c++)
 		for (int i = 0; i < 256; i++)
-			value[i] = ((float)i - p->mean[c]) / p->std[c];
-		const uint8_t *px = view->px + c;
-		for (size_t i = 0; i < n; i++)
-			out[(size_t)c * n + i] = value[px[i * 3]];
+			value[c][i] = ((float)i - p->mean[c]) / p->std[c];
+	const uint8_t *restrict px = view->px;
+	for (size_t i = 0; i < n; i++, px += 3) {
+		out[i] = value[0][px[0]];
+		out[n + i] = value[1][px[1]];
+		out[2 * n + i] = value[2][px[2]];
 	}
 }
 

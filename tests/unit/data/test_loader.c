@@ -23,7 +23,7 @@ typedef struct {
 	tp_labelled samples[N];
 	unsigned slow_us; /* up to this long a read takes, another for each sample */
 	atomic_int reads;
-	tp_code fail; /* of every read past the 10th */
+	atomic_int fail; /* the code of every read past the 10th; other workers still read when one was told */
 } photos;
 
 static photos ph;
@@ -32,8 +32,9 @@ static tp_code read_photo(void *ud, size_t sample, uint8_t **bytes, size_t *len,
 {
 	photos *p = ud;
 	int n = atomic_fetch_add(&p->reads, 1);
-	if (p->fail && n >= 10)
-		return tp_fail(err, p->fail, "the source is gone");
+	tp_code fail = (tp_code)atomic_load(&p->fail);
+	if (fail && n >= 10)
+		return tp_fail(err, fail, "the source is gone");
 	if (p->slow_us) {
 		struct timespec t = { 0, (long)(sample * 7919 % p->slow_us) * 1000 };
 		nanosleep(&t, NULL);
@@ -150,7 +151,7 @@ static int good_again(void)
 {
 	memset(ph.bad, 0, sizeof ph.bad);
 	ph.slow_us = 0;
-	ph.fail = TP_OK;
+	atomic_store(&ph.fail, TP_OK);
 	atomic_store(&ph.reads, 0);
 	tp_cancel_reset();
 	return 0;
@@ -337,7 +338,7 @@ static int test_the_source_breaks(void)
 		tp_err err = { 0 };
 		tp_code rc = TP_OK;
 		good_again();
-		ph.fail = fatal[i];
+		atomic_store(&ph.fail, fatal[i]);
 		CHECK_OK(tp_loader_new(&l, &o, &err), err);
 		CHECK_OK(tp_loader_start(l, 0, forward, N, 0, &err), err);
 		for (int k = 0; k < 20 && !rc; k++)
@@ -345,7 +346,7 @@ static int test_the_source_breaks(void)
 		CHECK(rc == fatal[i], "%s", tp_code_name(rc));
 		CHECK_STR(err.msg, "the source is gone");
 		CHECK(tp_loader_next(&b, l, NULL) == fatal[i], "it stays so");
-		good_again();
+		atomic_store(&ph.fail, TP_OK);
 		CHECK_OK(tp_loader_start(l, 0, forward, N, 0, &err), err);
 		CHECK(!collect(&two, l, 4) && two.n == N, "a new epoch");
 		tp_loader_free(l);
