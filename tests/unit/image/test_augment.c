@@ -98,8 +98,9 @@ static int test_options_do_not_move_each_other(void)
 }
 
 typedef struct {
-	double area, log_shape, hflip, vflip, turned, blurred, jpeg, hue_first, left;
+	double area, log_shape, hflip, vflip, turned, blurred, jpeg, left;
 	double min_area, max_area;
+	double orders[256]; /* by two bits a step */
 } seen;
 
 static void count(seen *s, const tp_augment_params *d, double n)
@@ -114,7 +115,7 @@ static void count(seen *s, const tp_augment_params *d, double n)
 	s->turned += (d->degrees != 0) / n;
 	s->blurred += (d->blur > 0) / n;
 	s->jpeg += (d->quality > 0) / n;
-	s->hue_first += (d->order[0] == TP_JITTER_HUE) / n;
+	s->orders[d->order[0] << 6 | d->order[1] << 4 | d->order[2] << 2 | d->order[3]] += 1 / n;
 	s->left += d->x / (double)(d->photo_w - d->w + 1) / n;
 }
 
@@ -142,7 +143,14 @@ static int test_draws_are_spread_as_asked(void)
 	CHECK(fabs(s.log_shape) < 0.006, "log shape %g", s.log_shape);
 	CHECK(fabs(s.hflip - 0.5) < 0.015 && fabs(s.vflip - 0.5) < 0.015, "flips %g %g", s.hflip, s.vflip);
 	CHECK(fabs(s.turned - 0.75) < 0.015 && fabs(s.blurred - 0.3) < 0.015, "%g %g", s.turned, s.blurred);
-	CHECK(fabs(s.jpeg - 0.3) < 0.015 && fabs(s.hue_first - 0.25) < 0.015, "%g %g", s.jpeg, s.hue_first);
+	CHECK(fabs(s.jpeg - 0.3) < 0.015, "%g", s.jpeg);
+	int orders = 0;
+	for (int i = 0; i < 256; i++) {
+		CHECK(s.orders[i] == 0 || fabs(s.orders[i] - 1.0 / 24) < 0.007, "order %x: %g", (unsigned)i,
+			s.orders[i]);
+		orders += s.orders[i] > 0;
+	}
+	CHECK(orders == 24, "%d orders of the colours", orders);
 	CHECK(fabs(s.left - 0.5) < 0.015, "left %g", s.left);
 	return 0;
 }
@@ -505,6 +513,8 @@ static int test_survives_any_failed_allocation(void)
 		bool failed = tp_mem_failed();
 		tp_mem_fail_at(0);
 		CHECK(rc == (failed ? TP_ENOMEM : TP_OK), "%d: %s", n, tp_code_name(rc));
+		if (s && failed) /* the scratch is as good as before */
+			CHECK(!tp_augment_apply(got, &prep, &d, img, s, NULL), "%d: not again", n);
 		tp_scratch_free(s);
 		CHECK(tp_mem_live() == live, "%d: %ld left", n, tp_mem_live() - live);
 		if (!failed)

@@ -44,7 +44,7 @@ static int test_png_out_and_in(void)
 	tp_buf_init(&buf, 100); /* too small: nothing half done */
 	CHECK_OK(tp_buf_adds(&buf, "before", &err), err);
 	CHECK(tp_image_encode_png(&buf, img, &err) == TP_ELIMIT, "%s", err.msg);
-	CHECK_STR(buf.ptr, "before");
+	CHECK(buf.len == 6, "%zu bytes", buf.len);
 	tp_buf_dispose(&buf);
 	tp_image_free(img);
 	return 0;
