@@ -8,7 +8,7 @@ allowed() { # folder -> folders it may include
 	case $1 in
 	base) echo "base" ;;
 	image) echo "base image" ;;
-	data) echo "base data" ;;
+	data) echo "base image data" ;;
 	nn) echo "base nn" ;;
 	model) echo "base image nn model" ;;
 	retrieve) echo "base nn retrieve" ;;

@@ -38,6 +38,20 @@ tp_code tp_image_new(tp_image **out, int w, int h, tp_err *err)
 	return TP_OK;
 }
 
+tp_code tp_image_fit(tp_image *img, int w, int h, tp_err *err)
+{
+	if (img->px && img->w == w && img->h == h)
+		return TP_OK;
+	tp_image *fresh = NULL;
+	tp_code rc = tp_image_new(&fresh, w, h, err);
+	if (rc)
+		return rc;
+	tp_free(img->px);
+	*img = *fresh;
+	tp_free(fresh);
+	return TP_OK;
+}
+
 static const tp_decoder *find(const void *bytes, size_t len)
 {
 	for (int i = 0; bytes && i < N_DECODERS; i++)
@@ -134,7 +148,7 @@ static void swap_pixels(uint8_t *a, uint8_t *b)
 	}
 }
 
-static void mirror(tp_image *img)
+void tp_image_mirror(tp_image *img)
 {
 	for (int y = 0; y < img->h; y++) {
 		uint8_t *l = img->px + (size_t)y * (size_t)img->w * 3, *r = l + ((size_t)img->w - 1) * 3;
@@ -143,7 +157,7 @@ static void mirror(tp_image *img)
 	}
 }
 
-static void half_turn(tp_image *img)
+void tp_image_half_turn(tp_image *img)
 {
 	uint8_t *l = img->px, *r = l + ((size_t)img->w * (size_t)img->h - 1) * 3;
 	for (; l < r; l += 3, r -= 3)
@@ -183,16 +197,16 @@ static tp_code turn(tp_image **img, int orientation, tp_err *err)
 	switch (orientation) {
 	case 2:
 	case 6:
-		mirror(*img);
+		tp_image_mirror(*img);
 		break;
 	case 3:
 	case 7:
-		half_turn(*img);
+		tp_image_half_turn(*img);
 		break;
 	case 4:
 	case 8:
-		mirror(*img);
-		half_turn(*img);
+		tp_image_mirror(*img);
+		tp_image_half_turn(*img);
 		break;
 	default:
 		break;

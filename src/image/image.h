@@ -67,6 +67,8 @@ TP_CHECKED tp_code tp_image_resize(
 
 /* JPEG without any metadata, appended to buf. quality 1..100. */
 TP_CHECKED tp_code tp_image_encode_jpeg(tp_buf *buf, const tp_image *img, int quality, tp_err *err);
+/* PNG, 8-bit RGB, without any metadata, appended to buf. */
+TP_CHECKED tp_code tp_image_encode_png(tp_buf *buf, const tp_image *img, tp_err *err);
 
 /* The preprocessing of a model: a value, stored in the model file and read back from it.
  * TP_FIT_CROP     scale so that the short side is `resize`, then cut the centre side x side.
@@ -80,6 +82,8 @@ typedef struct {
 	float mean[3], std[3]; /* on 0..255: (x - mean) / std, RGB order */
 } tp_prep;
 
+/* TP_EINVAL, naming the member, for a preparation that cannot be. The functions below ask it too. */
+TP_CHECKED tp_code tp_prep_check(const tp_prep *p, tp_err *err);
 /* Picture to tensor. out: float, CHW, 3 * side * side values. */
 TP_CHECKED tp_code tp_prep_image(float *out, const tp_prep *p, const tp_image *img, tp_err *err);
 /* Bytes to tensor: decode (scaled where that is cheap), orient, resize, crop, normalise. */

@@ -3,7 +3,7 @@
 
 #include "image/image_int.h"
 
-static tp_code check(const tp_prep *p, tp_err *err)
+tp_code tp_prep_check(const tp_prep *p, tp_err *err)
 {
 	if (p->side < 32 || p->side > 1024 || p->side % 32)
 		return tp_fail(err, TP_EINVAL, "prep.side %d: 32..1024 and a multiple of 32", p->side);
@@ -25,27 +25,38 @@ static tp_region crop_region(const tp_prep *p, const tp_image *img)
 	return (tp_region){ w, h, (w - p->side) / 2, (h - p->side) / 2, p->side, p->side };
 }
 
+tp_region tp_prep_region(const tp_prep *p, const tp_image *img)
+{
+	tp_region all = { p->side, p->side, 0, 0, p->side, p->side };
+	return p->fit == TP_FIT_CROP ? crop_region(p, img) : all;
+}
+
+void tp_prep_floats(float *restrict out, const tp_prep *p, const tp_image *view)
+{
+	size_t n = (size_t)p->side * (size_t)p->side;
+	float value[3][256];
+	for (int c = 0; c < 3; c++)
+		for (int i = 0; i < 256; i++)
+			value[c][i] = ((float)i - p->mean[c]) / p->std[c];
+	const uint8_t *restrict px = view->px;
+	for (size_t i = 0; i < n; i++, px += 3) {
+		out[i] = value[0][px[0]];
+		out[n + i] = value[1][px[1]];
+		out[2 * n + i] = value[2][px[2]];
+	}
+}
+
 tp_code tp_prep_image(float *out, const tp_prep *p, const tp_image *img, tp_err *err)
 {
-	tp_code rc = check(p, err);
+	tp_code rc = tp_prep_check(p, err);
 	if (rc)
 		return rc;
-	tp_region r = { p->side, p->side, 0, 0, p->side, p->side };
-	if (p->fit == TP_FIT_CROP)
-		r = crop_region(p, img);
+	tp_region r = tp_prep_region(p, img);
 	tp_image *view = NULL;
 	rc = tp_resize_region(&view, img, &r, p->filter, NULL, err);
 	if (rc)
 		return rc;
-	size_t n = (size_t)p->side * (size_t)p->side;
-	for (int c = 0; c < 3; c++) {
-		float value[256];
-		for (int i = 0; i < 256; i++)
-			value[i] = ((float)i - p->mean[c]) / p->std[c];
-		const uint8_t *px = view->px + c;
-		for (size_t i = 0; i < n; i++)
-			out[(size_t)c * n + i] = value[px[i * 3]];
-	}
+	tp_prep_floats(out, p, view);
 	tp_image_free(view);
 	return TP_OK;
 }
@@ -54,7 +65,7 @@ tp_code tp_prep_photo(float *out, const tp_prep *p, const void *bytes, size_t le
 {
 	tp_decode_opts o = TP_DECODE_OPTS_INIT;
 	tp_image *img = NULL;
-	tp_code rc = check(p, err);
+	tp_code rc = tp_prep_check(p, err);
 	if (rc)
 		return rc;
 	o.min_side = 2 * (p->fit == TP_FIT_CROP ? p->resize : p->side);

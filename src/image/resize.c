@@ -7,14 +7,7 @@
 #include "base/mem.h"
 #include "image/image_int.h"
 
-enum { BITS = 32 - 8 - 2, HALF = 1 << (BITS - 1) };
-
-/* For output i: weights k[i * ksize ..] over n[i] inputs from first[i]. */
-typedef struct {
-	int ksize, len;
-	int *first, *n;
-	int32_t *k;
-} taps;
+enum { BITS = TP_TAP_BITS, HALF = 1 << (BITS - 1) };
 
 static double bilinear(double x)
 {
@@ -31,13 +24,6 @@ static double bicubic(double x)
 	if (x < 2)
 		return (((x - 5) * x + 8) * x - 4) * a;
 	return 0;
-}
-
-static void taps_free(taps *t)
-{
-	tp_free(t->first);
-	tp_free(t->n);
-	tp_free(t->k);
 }
 
 typedef struct {
@@ -67,22 +53,30 @@ static int taps_one(int32_t *k, double *w, int *n, const axis *a, int i)
 	return lo;
 }
 
+tp_code tp_taps_room(tp_taps *t, tp_scratch *s, tp_block block, int len, int ksize, tp_err *err)
+{
+	size_t all = (size_t)len * (size_t)ksize;
+	size_t size = all * sizeof *t->k + (size_t)len * (sizeof *t->first + sizeof *t->n);
+	int32_t *p = tp_scratch_get(s, block, size);
+	if (!p)
+		return tp_nomem(err, size);
+	*t = (tp_taps){ .ksize = ksize, .len = len, .k = p, .first = p + all, .n = p + all + len };
+	return TP_OK;
+}
+
 /* Weights for outputs from .. from + len - 1 of the axis. */
-static tp_code taps_make(taps *t, const axis *a, int from, int len, tp_err *err)
+static tp_code taps_make(
+	tp_taps *t, tp_scratch *s, tp_block block, const axis *a, int from, int len, tp_err *err)
 {
 	double scale = (a->x1 - a->x0) / a->out, wide = scale < 1 ? 1 : scale;
-	t->ksize = (int)ceil(a->support * wide) * 2 + 1;
-	t->len = len;
-	size_t all = (size_t)len * (size_t)t->ksize;
-	double *w = tp_calloc((size_t)t->ksize, sizeof *w);
-	t->first = tp_calloc((size_t)len, sizeof *t->first);
-	t->n = tp_calloc((size_t)len, sizeof *t->n);
-	t->k = tp_calloc(all, sizeof *t->k);
-	bool ok = w && t->first && t->n && t->k;
-	for (int i = 0; ok && i < len; i++)
-		t->first[i] = taps_one(t->k + (size_t)i * (size_t)t->ksize, w, &t->n[i], a, from + i);
-	tp_free(w);
-	return ok ? TP_OK : tp_nomem(err, all * sizeof *t->k);
+	int ksize = (int)ceil(a->support * wide) * 2 + 1;
+	double *w = tp_scratch_get(s, TP_BLOCK_WEIGHTS, (size_t)ksize * sizeof *w);
+	if (!w)
+		return tp_nomem(err, (size_t)ksize * sizeof *w);
+	tp_code rc = tp_taps_room(t, s, block, len, ksize, err);
+	for (int i = 0; i < len && !rc; i++)
+		t->first[i] = taps_one(t->k + (size_t)i * (size_t)ksize, w, &t->n[i], a, from + i);
+	return rc;
 }
 
 static inline uint8_t clip8(int32_t v)
@@ -91,7 +85,7 @@ static inline uint8_t clip8(int32_t v)
 	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
-static void row_across(uint8_t *dst, const uint8_t *src, const taps *t)
+static void row_across(uint8_t *dst, const uint8_t *src, const tp_taps *t)
 {
 	for (int i = 0; i < t->len; i++, dst += 3) {
 		const uint8_t *s = src + (size_t)t->first[i] * 3;
@@ -128,8 +122,7 @@ static void row_down(uint8_t *restrict dst, const uint8_t *restrict src, size_t 
 	}
 }
 
-static void pass_down(
-	uint8_t *dst, const uint8_t *src, size_t src_stride, size_t width, const taps *t, int y0)
+void tp_pass_down(uint8_t *dst, const uint8_t *src, size_t src_stride, size_t width, const tp_taps *t, int y0)
 {
 	for (int i = 0; i < t->len; i++)
 		row_down(dst + (size_t)i * width, src + (size_t)(t->first[i] - y0) * src_stride, src_stride,
@@ -137,44 +130,41 @@ static void pass_down(
 }
 
 /* Rows y0..y1-1 of src to `dst`, whose rows are t->len pixels. */
-static void pass_across(uint8_t *dst, const tp_image *src, const taps *t, int y0, int y1)
+void tp_pass_across(uint8_t *dst, const tp_image *src, const tp_taps *t, int y0, int y1)
 {
 	for (int y = y0; y < y1; y++, dst += (size_t)t->len * 3)
 		row_across(dst, src->px + (size_t)y * (size_t)src->w * 3, t);
 }
 
 /* Rows of src that the vertical taps read. */
-static void rows_read(const taps *v, int *y0, int *y1)
+static void rows_read(const tp_taps *v, int *y0, int *y1)
 {
 	*y0 = v->first[0];
 	*y1 = v->first[v->len - 1] + v->n[v->len - 1];
 }
 
-/* The weights of the copied axis are those of a whole-pixel shift, so that both passes always run unless an
- * axis is untouched; then its pass is only an offset. */
-static tp_code both_passes(tp_image *dst, const tp_image *src, const taps *h, const taps *v,
-	const tp_region *r, bool same_h, bool same_v, tp_err *err)
+/* An axis that keeps its size is only an offset: its pass is left out. */
+static tp_code both_passes(tp_image *dst, const tp_image *src, const tp_taps *h, const tp_taps *v,
+	const tp_region *r, tp_scratch *s, tp_err *err)
 {
 	int y0 = r->y, y1 = r->y + r->h;
-	if (!same_v)
+	if (v->len)
 		rows_read(v, &y0, &y1);
-	const uint8_t *rows = src->px + ((size_t)y0 * (size_t)src->w + (size_t)(same_h ? r->x : 0)) * 3;
+	const uint8_t *rows = src->px + ((size_t)y0 * (size_t)src->w + (size_t)(h->len ? 0 : r->x)) * 3;
 	size_t stride = (size_t)src->w * 3, width = (size_t)r->w * 3;
-	uint8_t *tmp = NULL;
-	if (!same_h) {
+	if (h->len) {
 		size_t size = (size_t)(y1 - y0) * width;
-		uint8_t *to = dst->px;
-		if (!same_v && !(to = tmp = tp_alloc(size)))
+		uint8_t *to = v->len ? tp_scratch_get(s, TP_BLOCK_STRIP, size) : dst->px;
+		if (!to)
 			return tp_nomem(err, size);
-		pass_across(to, src, h, y0, y1);
+		tp_pass_across(to, src, h, y0, y1);
 		rows = to;
 		stride = width;
 	}
-	if (!same_v)
-		pass_down(dst->px, rows, stride, width, v, y0);
-	for (int y = 0; same_h && same_v && y < r->h; y++)
+	if (v->len)
+		tp_pass_down(dst->px, rows, stride, width, v, y0);
+	for (int y = 0; !h->len && !v->len && y < r->h; y++)
 		memcpy(dst->px + (size_t)y * width, rows + (size_t)y * stride, width);
-	tp_free(tmp);
 	return TP_OK;
 }
 
@@ -193,8 +183,8 @@ static tp_code check_size(
 	return TP_OK;
 }
 
-tp_code tp_resize_region(tp_image **out, const tp_image *src, const tp_region *r, tp_filter filter,
-	const tp_box *box, tp_err *err)
+tp_code tp_resize_into(tp_image *dst, const tp_image *src, const tp_region *r, tp_filter filter,
+	const tp_box *box, tp_scratch *s, tp_err *err)
 {
 	tp_box b = box ? *box : (tp_box){ 0, 0, src->w, src->h };
 	if (!(b.x0 >= 0 && b.y0 >= 0 && b.x1 <= src->w && b.y1 <= src->h && b.x0 < b.x1 && b.y0 < b.y1))
@@ -207,19 +197,24 @@ tp_code tp_resize_region(tp_image **out, const tp_image *src, const tp_region *r
 	axis ay = { fn, support, src->h, (float)b.y0, (double)((float)b.y1), r->full_h };
 	bool same_h = src->w == r->full_w && b.x0 == 0 && b.x1 == src->w;
 	bool same_v = src->h == r->full_h && b.y0 == 0 && b.y1 == src->h;
-	taps h = { 0 }, v = { 0 };
-	tp_image *img = NULL;
+	tp_taps h = { 0 }, v = { 0 };
 	tp_code rc = check_size(src, r, &ax, &ay, err);
 	if (!rc)
-		rc = tp_image_new(&img, r->w, r->h, err);
+		rc = tp_image_fit(dst, r->w, r->h, err);
 	if (!rc && !same_h)
-		rc = taps_make(&h, &ax, r->x, r->w, err);
+		rc = taps_make(&h, s, TP_BLOCK_TAPS_X, &ax, r->x, r->w, err);
 	if (!rc && !same_v)
-		rc = taps_make(&v, &ay, r->y, r->h, err);
-	if (!rc)
-		rc = both_passes(img, src, &h, &v, r, same_h, same_v, err);
-	taps_free(&h);
-	taps_free(&v);
+		rc = taps_make(&v, s, TP_BLOCK_TAPS_Y, &ay, r->y, r->h, err);
+	return rc ? rc : both_passes(dst, src, &h, &v, r, s, err);
+}
+
+tp_code tp_resize_region(tp_image **out, const tp_image *src, const tp_region *r, tp_filter filter,
+	const tp_box *box, tp_err *err)
+{
+	tp_scratch s = { 0 };
+	tp_image *img = tp_calloc(1, sizeof *img);
+	tp_code rc = img ? tp_resize_into(img, src, r, filter, box, &s, err) : tp_nomem(err, sizeof *img);
+	tp_scratch_dispose(&s);
 	if (rc)
 		tp_image_free(img);
 	else
