@@ -2,6 +2,7 @@
 #include "base/progress.h"
 
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@ struct tp_progress {
 	size_t total, done;
 	double t0, last;
 	bool tty;
+	char note[96];
 	pthread_mutex_t lock;
 };
 
@@ -59,7 +61,7 @@ static void draw(const tp_progress *p, double now, bool last)
 		fprintf(stderr, " of %s  %zu %%", grouped(b, p->total), p->done * 100 / p->total);
 	fprintf(stderr, "  %.1f/s", rate);
 	if (last)
-		fprintf(stderr, "  %.1f s\n", dt);
+		fprintf(stderr, "  %.1f s%s\n", dt, p->note);
 	else if (p->total && rate > 0) {
 		long left = (long)((double)(p->total - p->done) / rate + 0.5);
 		if (left >= 3600)
@@ -69,6 +71,8 @@ static void draw(const tp_progress *p, double now, bool last)
 		else
 			fprintf(stderr, "  %ld s left", left);
 	}
+	if (!last)
+		fputs(p->note, stderr);
 	if (!last && !p->tty)
 		fputc('\n', stderr);
 	fflush(stderr);
@@ -85,6 +89,19 @@ void tp_progress_add(tp_progress *p, size_t done)
 		p->last = now;
 		draw(p, now, false);
 	}
+	pthread_mutex_unlock(&p->lock);
+}
+
+void tp_progress_note(tp_progress *p, const char *fmt, ...)
+{
+	va_list ap;
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	va_start(ap, fmt);
+	p->note[0] = p->note[1] = ' ';
+	vsnprintf(p->note + 2, sizeof p->note - 2, fmt, ap);
+	va_end(ap);
 	pthread_mutex_unlock(&p->lock);
 }
 

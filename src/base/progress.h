@@ -7,11 +7,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/err.h"
+
 typedef struct tp_progress tp_progress;
 
 /* total 0: unknown. NULL when out of memory or `quiet`; every call below takes NULL. `what` is borrowed. */
 tp_progress *tp_progress_start(const char *what, size_t total, bool quiet);
 void tp_progress_add(tp_progress *p, size_t done);
+/* What stands at the end of the line from now on: "loss 0.412  top-1 87.1 %". */
+void tp_progress_note(tp_progress *p, const char *fmt, ...) TP_PRINTF(2, 3);
 void tp_progress_end(tp_progress *p); /* prints the last state and frees */
 
 double tp_now(void); /* seconds on a clock that never goes back */

@@ -14,6 +14,7 @@ typedef struct {
 } tp_command;
 
 int cmd_train(int argc, char **argv);
+int cmd_recipe(int argc, char **argv);
 int cmd_eval(int argc, char **argv);
 int cmd_index(int argc, char **argv);
 int cmd_identify(int argc, char **argv);

@@ -27,7 +27,7 @@ static const tp_option table[] = {
 		"what the photos show: leaf, flower, fruit, bark, habit, other or auto; once for all, or "
 		"once "
 		"for each photo",
-		.fallback_help = "auto", .choices = organs },
+		.fallback_help = "auto", .max = TP_MAX_PHOTOS, .choices = organs },
 	{ "results", 'n', TP_OPT_INT, offsetof(options, results), "N", "species to list", "5", .min = 1,
 		.max = 1000 },
 	{ "lang", 'l', TP_OPT_TEXT, offsetof(options, lang), "CODE", "language of common names", "en" },

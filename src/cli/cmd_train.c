@@ -10,7 +10,11 @@
 
 typedef struct {
 	tp_train_opts o;
-	int seed;
+	int seed, epochs;
+	bool finetune;
+	const char *config;
+	tp_opt_list set;
+	tp_recipe recipe;
 } options;
 
 static const tp_option table[] = {
@@ -29,6 +33,17 @@ static const tp_option table[] = {
 		"seed of the split, where the photos bring none", "1", .max = 1000000000 },
 	{ "threads", 't', TP_OPT_INT, offsetof(options, o.threads), "N", "threads to work with",
 		.fallback_help = "one for each processor", .min = 1, .max = 1024 },
+	{ "finetune", 'f', TP_OPT_FLAG, offsetof(options, finetune),
+		.help = "train every layer, not only the classifier" },
+	{ "epochs", 'e', TP_OPT_INT, offsetof(options, epochs), "N",
+		"fine-tune for so many passes over the photos", .fallback_help = "the recipe's, 8",
+		.max = 10000 },
+	{ "config", 'c', TP_OPT_TEXT, offsetof(options, config), "FILE",
+		"fine-tune by the settings in FILE, lines of KEY = VALUE; tepal recipe prints them" },
+	{ "set", 'S', TP_OPT_LIST, offsetof(options, set), "KEY=VALUE", "fine-tune with this setting" },
+	{ "run", 'r', TP_OPT_TEXT, offsetof(options, o.run), "DIR", "folder for checkpoints and the log",
+		.fallback_help = "NAME.run" },
+	{ "resume", 0, TP_OPT_FLAG, offsetof(options, o.resume), .help = "go on with the run in its folder" },
 	{ "quiet", 'q', TP_OPT_FLAG, offsetof(options, o.quiet), .help = "no progress" },
 	{ 0 },
 };
@@ -36,21 +51,41 @@ static const tp_syntax syntax = { .name = "train",
 	.usage = "[OPTION...] PHOTOS",
 	.help = "Train a model on photos: a folder with one folder a species, or a CSV file (columns path, "
 		"species).",
-	.notes = "Ctrl-C keeps finished work; the same command goes on from there.",
+	.notes = "Ctrl-C keeps finished work; the same command goes on from there (with --resume when it "
+		 "fine-tunes).",
 	.example = "tepal train --name garden photos/",
 	.options = table,
 	.min_words = 1,
 	.max_words = 1,
 	.wanted = "one folder or CSV file of photos is needed" };
 
+/* The settings in their order of weight: defaults, file, command line. */
+static tp_code read_recipe(options *x, tp_err *err)
+{
+	tp_code rc = TP_OK;
+	tp_cfg_defaults(&x->recipe, tp_recipe_items);
+	if (x->config)
+		rc = tp_cfg_read(&x->recipe, tp_recipe_items, x->config, err);
+	for (int i = 0; i < x->set.n && !rc; i++)
+		rc = tp_cfg_set(&x->recipe, tp_recipe_items, x->set.v[i], err);
+	if (x->epochs)
+		x->recipe.epochs = x->epochs;
+	if (x->finetune || x->epochs || x->config || x->set.n || x->o.resume)
+		x->o.recipe = &x->recipe;
+	return rc;
+}
+
 static tp_code train(tp_train_opts *o, tp_err *err)
 {
-	char output[512];
+	char output[512], run[512];
 	char *beside = tp_cli_cache_path("efficientnet-lite0.safetensors"),
 	     *cache = tp_cli_cache_path("features");
 	tp_code rc = TP_OK;
 	snprintf(output, sizeof output, "%.400s.safetensors", o->name);
+	snprintf(run, sizeof run, "%.400s.run", o->name);
 	o->cache_dir = cache;
+	if (!o->run)
+		o->run = run;
 	if (!o->output)
 		o->output = output;
 	if (!o->backbone && beside && tp_is_file(beside))
@@ -77,6 +112,26 @@ int cmd_train(int argc, char **argv)
 	x.o.seed = (uint64_t)x.seed;
 	if (!x.o.threads)
 		x.o.threads = tp_cpu_count();
+	if (read_recipe(&x, &err))
+		return tp_cli_fail("train", &err);
 	tp_cancel_on_signals();
 	return train(&x.o, &err) ? tp_cli_fail("train", &err) : 0;
+}
+
+static const tp_option no_options[] = { { 0 } };
+static const tp_syntax recipe_syntax = { .name = "recipe",
+	.usage = "",
+	.help = "Print every setting of fine-tuning with its default, as a file that tepal train --config "
+		"takes.",
+	.example = "tepal recipe > garden.conf",
+	.options = no_options };
+
+int cmd_recipe(int argc, char **argv)
+{
+	int nothing = 0, status;
+	tp_words words;
+	if (!tp_cli_parse(&words, &status, &recipe_syntax, &nothing, argc, argv))
+		return status;
+	tp_cfg_example(stdout, tp_recipe_items);
+	return 0;
 }

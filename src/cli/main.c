@@ -10,6 +10,7 @@ static const tp_command commands[] = {
 	{ "identify", "Name the species on one to five photos of a plant", cmd_identify },
 	{ "serve", "Serve a model: the page and the JSON API", cmd_serve },
 	{ "train", "Train a model on your own photos", cmd_train },
+	{ "recipe", "Print the settings of fine-tuning", cmd_recipe },
 	{ "eval", "Measure a model on photos with known names", cmd_eval },
 	{ "index", "Collect reference photos to show beside answers", cmd_index },
 	{ "model", "Fetch, list and show models", cmd_model },

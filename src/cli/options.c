@@ -67,10 +67,10 @@ static tp_code find_choice(int *out, const tp_option *o, const char *text, tp_er
 
 static tp_code add_to_list(tp_opt_list *list, const tp_option *o, const char *text, tp_err *err)
 {
-	int k;
-	tp_code rc = find_choice(&k, o, text, err);
-	if (!rc && list->n == TP_MAX_PHOTOS)
-		rc = tp_fail(err, TP_EINVAL, "--%s is given at most %d times", o->name, TP_MAX_PHOTOS);
+	int k, most = o->max ? (int)o->max : TP_OPT_LIST_MAX;
+	tp_code rc = o->choices ? find_choice(&k, o, text, err) : TP_OK;
+	if (!rc && list->n == most)
+		rc = tp_fail(err, TP_EINVAL, "--%s is given at most %d times", o->name, most);
 	if (!rc)
 		list->v[list->n++] = text;
 	return rc;

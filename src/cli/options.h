@@ -18,11 +18,12 @@ typedef enum {
 	TP_OPT_TEXT,   /* const char *, borrowed from argv or the table */
 	TP_OPT_INT,    /* int, min..max, a multiple of `step` when that is not 0 */
 	TP_OPT_CHOICE, /* int: which of `choices` */
-	TP_OPT_LIST,   /* tp_opt_list: given once or more, each one of `choices` */
+	TP_OPT_LIST, /* tp_opt_list: given once or more, each one of `choices` (NULL: any text), max times */
 } tp_opt_kind;
 
+enum { TP_OPT_LIST_MAX = 64 };
 typedef struct {
-	const char *v[TP_MAX_PHOTOS];
+	const char *v[TP_OPT_LIST_MAX];
 	int n;
 } tp_opt_list;
 

@@ -92,7 +92,14 @@ static void about_data(json_t *o, const tp_run *r)
 	set_text(o, "DataFormat", "photos: JPEG, PNG, WebP or HEIC, decoded to 8-bit sRGB");
 	set_text(o, "DataAnnotationTechnique",
 		"species as the sources' folders or tables name them; not checked again");
-	set_text(o, "DataAugmentationTechnique", NOT_DONE);
+	tp_augment a;
+	if (r->opts->recipe && !tp_recipe_augment(&a, r->opts->recipe, NULL))
+		json_object_set_new(o, "DataAugmentationTechnique",
+			json_pack("{s:s, s:o, s:f, s:f, s:f}", "preset", r->opts->recipe->augment, "options",
+				tp_augment_to_json(&a), "mixup", r->opts->recipe->mixup, "cutmix",
+				r->opts->recipe->cutmix, "random_erasing", r->opts->recipe->erase));
+	else
+		set_text(o, "DataAugmentationTechnique", NOT_DONE);
 	json_object_set_new(o, "Dataset",
 		json_pack("{s:o, s:o, s:O*, s:s}", "photos_by_source", count_by(m, source_of),
 			"photos_by_licence", count_by(m, licence_of), "sources",
@@ -112,7 +119,7 @@ static void about_data(json_t *o, const tp_run *r)
 		"not done; accuracy is reported by organ, by source and within each source");
 }
 
-static void about_training(json_t *o, const tp_run *r)
+static void about_head(json_t *o, const tp_run *r)
 {
 	json_t *grid = json_array();
 	for (int i = 0; i < r->n_penalties; i++)
@@ -141,6 +148,39 @@ static void about_training(json_t *o, const tp_run *r)
 		"loss and accuracy on the validation split for each penalty");
 	set_text(o, "RandomnessStrategy",
 		"none in training: all photos, convex loss, zero start; the split has its seed");
+}
+
+static void about_fine_tuning(json_t *o, const tp_run *r)
+{
+	const tp_recipe *c = r->opts->recipe;
+	json_object_set_new(o, "DeepLearningModel",
+		json_pack("{s:s, s:s, s:i, s:s}", "architecture", r->arch->name, "family",
+			"convolutional network", "features", r->arch->n_features, "trained",
+			*c->freeze ? "all stages but those the recipe freezes" : "every layer"));
+	json_object_set_new(o, "Hyperparameter",
+		json_pack("{s:o, s:s}", "recipe", tp_cfg_to_json(c, tp_recipe_items), "backbone_sha256",
+			r->backbone_sha256));
+	set_text(o, "HyperparameterOptimization", "not searched by the program");
+	json_object_set_new(o, "OptimizationTechnique",
+		json_pack("{s:s, s:b, s:f}", "optimizer", c->optimizer ? "AdamW" : "SGD with momentum",
+			"nesterov", !c->optimizer && c->nesterov, "moving_average", c->ema));
+	json_object_set_new(o, "TrainingCompletionCriteria",
+		json_pack("{s:i, s:i, s:s}", "epochs", c->epochs, "patience", c->patience, "kept",
+			"the epoch that was best on the validation split"));
+	json_object_set_new(o, "RegularizationMethod",
+		json_pack("{s:f, s:f}", "weight_decay", c->weight_decay, "label_smoothing", c->smoothing));
+	json_object_set_new(o, "ModelPerformanceMonitoringStrategy", json_deep_copy(r->history));
+	json_object_set_new(o, "RandomnessStrategy",
+		json_pack("{s:i, s:s}", "seed", c->seed, "determinism",
+			"the same recipe, photos, machine and number of threads give the same bits"));
+}
+
+static void about_training(json_t *o, const tp_run *r)
+{
+	if (r->opts->recipe)
+		about_fine_tuning(o, r);
+	else
+		about_head(o, r);
 }
 
 static void about_machine(json_t *o)

@@ -21,6 +21,7 @@ typedef struct {
 	double accepted_val;       /* share of validation photos above reject_below */
 	size_t n_unknown, n_known; /* photos the novelty model was fitted on */
 	double novelty_auroc;
+	const json_t *history; /* of fine-tuning; NULL: there was none */
 	tp_metrics val, test;
 	double seconds;
 } tp_run;

@@ -16,6 +16,7 @@
 #include "base/progress.h"
 #include "train/record.h"
 #include "train/table.h"
+#include "train/tune.h"
 
 enum { FOLDS = 5 };
 /* One photo in ten that people send shows a plant the model does not know: an assumption, and it is recorded. */
@@ -28,6 +29,8 @@ typedef struct {
 	tp_manifest m;
 	tp_model *from; /* the backbone's model file, or NULL */
 	tp_weights *raw, *backbone;
+	const tp_weights *start; /* the backbone before it was rounded, for fine-tuning */
+	tp_tuned tuned;
 	tp_features f;
 	tp_table t[TP_SPLITS];
 	tp_head head;
@@ -71,6 +74,7 @@ static tp_code open_backbone(trainer *t, tp_err *err)
 	}
 	if (t->o->side)
 		t->prep.side = t->prep.resize = t->o->side;
+	t->start = w;
 	memcpy(t->run.backbone_sha256, sum.hex, sizeof sum.hex);
 	rc = tp_round_backbone(&t->backbone, t->run.arch, w, err);
 	return rc ? tp_context(err, rc, "%s: ", path) : TP_OK;
@@ -393,8 +397,14 @@ static tp_code report(trainer *t, tp_err *err)
 	tp_measure(&t->run.test, t->scores[TP_TEST], x->s.y, x->s.n, x->s.classes, NULL);
 	printf("%zu species; %zu photos to train with, %zu to validate, %zu to test\n", t->m.n_taxa,
 		t->t[TP_TRAIN].s.n, v->s.n, x->s.n);
-	printf("penalty %g (chosen on validation), %d steps, temperature %.3f\n", t->run.penalty,
-		t->run.iterations, t->run.calibration.temperature);
+	if (t->o->recipe)
+		printf("fine-tuned: epoch %lld was best on validation, %lld steps; temperature %.3f\n",
+			(long long)json_integer_value(json_object_get(t->run.history, "best_epoch")),
+			(long long)json_integer_value(json_object_get(t->run.history, "steps")),
+			t->run.calibration.temperature);
+	else
+		printf("penalty %g (chosen on validation), %d steps, temperature %.3f\n", t->run.penalty,
+			t->run.iterations, t->run.calibration.temperature);
 	printf("a plant counts as unknown below a score of %.2f; %.1f %% of the validation photos are "
 	       "above\n",
 		t->run.calibration.reject_below, 100 * t->run.accepted_val);
@@ -411,6 +421,84 @@ static tp_code report(trainer *t, tp_err *err)
 	return rc;
 }
 
+static tp_code features(trainer *t, tp_err *err)
+{
+	tp_feature_opts fo = { .arch = t->run.arch,
+		.backbone = t->backbone,
+		.prep = t->prep,
+		.cache_dir = t->o->cache_dir,
+		.threads = t->o->threads,
+		.quiet = t->o->quiet };
+	tp_code rc = tp_features_compute(&t->f, &t->m, &fo, err);
+	return rc ? rc : make_tables(t, err);
+}
+
+static void drop_features(trainer *t)
+{
+	for (int s = 0; s < TP_SPLITS; s++) {
+		tp_table_free(&t->t[s]);
+		tp_free_aligned(t->logits[s]);
+		t->logits[s] = NULL;
+	}
+	tp_features_free(&t->f);
+}
+
+/* The fine-tuned network's classifier as a head. */
+static tp_code take_classifier(trainer *t, tp_err *err)
+{
+	size_t n = tp_weights_count(t->tuned.weights), classes = t->m.n_taxa;
+	size_t nw = classes * (size_t)t->run.arch->n_features;
+	tp_head_free(&t->head);
+	t->head.w = tp_alloc_aligned(nw * sizeof(float));
+	t->head.b = tp_alloc_aligned(classes * sizeof(float));
+	if (!t->head.w || !t->head.b)
+		return tp_nomem(err, nw * sizeof(float));
+	tp_code rc = tp_tensor_floats(t->head.w, nw, tp_weights_at(t->tuned.weights, n - 2), err);
+	return rc ? rc : tp_tensor_floats(t->head.b, classes, tp_weights_at(t->tuned.weights, n - 1), err);
+}
+
+/* Every layer, from the frozen features' classifier or from a random one; then the features of the new backbone take the
+ * place of the old one's, and all that follows is as for a frozen one. */
+static tp_code fine_tune(trainer *t, tp_err *err)
+{
+	const tp_recipe *r = t->o->recipe;
+	tp_code rc = TP_OK;
+	if (r->head == TP_HEAD_FITTED) {
+		rc = features(t, err);
+		if (!rc)
+			rc = choose_penalty(t, err);
+	}
+	tp_tune_job job = { .m = &t->m,
+		.state = t->f.state,
+		.arch = t->run.arch,
+		.backbone = t->start,
+		.head = r->head == TP_HEAD_FITTED ? &t->head : NULL,
+		.prep = &t->prep,
+		.recipe = r,
+		.dir = t->o->run,
+		.resume = t->o->resume,
+		.threads = t->o->threads,
+		.quiet = t->o->quiet };
+	if (!rc)
+		rc = tp_tune(&t->tuned, &job, err);
+	if (rc)
+		return rc;
+	t->run.history = t->tuned.history;
+	tp_weights_free(t->backbone);
+	t->backbone = NULL;
+	drop_features(t);
+	rc = tp_round_backbone(&t->backbone, t->run.arch, t->tuned.weights, err);
+	if (!rc)
+		rc = take_classifier(t, err);
+	return rc ? rc : features(t, err);
+}
+
+static tp_code fit_head(trainer *t, tp_err *err)
+{
+	tp_code rc = features(t, err);
+	return rc ? rc : choose_penalty(t, err);
+}
+
 static tp_code train(trainer *t, tp_err *err)
 {
 	double t0 = tp_now();
@@ -421,22 +509,12 @@ static tp_code train(trainer *t, tp_err *err)
 		rc = tp_manifest_open(&t->m, t->o->photos, t->o->seed, err);
 	if (rc)
 		return rc;
-	tp_feature_opts fo = { .arch = t->run.arch,
-		.backbone = t->backbone,
-		.prep = t->prep,
-		.cache_dir = t->o->cache_dir,
-		.threads = t->o->threads,
-		.quiet = t->o->quiet };
 	t->run.m = &t->m;
 	t->run.features = &t->f;
 	t->run.prep = &t->prep;
 	t->run.opts = t->o;
 	t->run.sources = t->sources;
-	rc = tp_features_compute(&t->f, &t->m, &fo, err);
-	if (!rc)
-		rc = make_tables(t, err);
-	if (!rc)
-		rc = choose_penalty(t, err);
+	rc = t->o->recipe ? fine_tune(t, err) : fit_head(t, err);
 	if (!rc)
 		rc = calibrate(t, err);
 	if (!rc)
@@ -457,6 +535,7 @@ tp_code tp_train(const tp_train_opts *o, tp_err *err)
 	tp_free_aligned(t.means);
 	tp_free_aligned(t.centre);
 	tp_head_free(&t.head);
+	tp_tuned_dispose(&t.tuned);
 	tp_features_free(&t.f);
 	tp_weights_free(t.backbone);
 	tp_weights_free(t.raw);

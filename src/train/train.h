@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "data/data.h"
 #include "model/model.h"
+#include "train/recipe.h"
 
 /* ---- features ----------------------------------------------------------------------------------------- */
 
@@ -126,6 +127,10 @@ typedef struct {
 	int side; /* pixels the network reads; 0: the backbone's own */
 	int threads;
 	bool quiet;
+	const tp_recipe *
+		recipe; /* how the whole network is fine-tuned (recipe.h); NULL: only the classifier is trained */
+	const char *run; /* folder of the fine-tuning's checkpoints and log */
+	bool resume;     /* go on with the run in it */
 } tp_train_opts;
 
 /* Trains, writes the model, prints the report on stdout. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "cli/cli.h"
 #include "t.h"
 
@@ -23,7 +24,8 @@ static const tp_option table[] = {
 	{ "threads", 't', TP_OPT_INT, offsetof(fields, threads), "N", "threads", "2", .min = 1, .max = 256 },
 	{ "split", 's', TP_OPT_CHOICE, offsetof(fields, split), "NAME", "which photos", "test",
 		.choices = splits },
-	{ "organ", 0, TP_OPT_LIST, offsetof(fields, organ), "ORGAN", "what is seen", .choices = organs },
+	{ "organ", 0, TP_OPT_LIST, offsetof(fields, organ), "ORGAN", "what is seen", .max = 5,
+		.choices = organs },
 	{ "quiet", 'q', TP_OPT_FLAG, offsetof(fields, quiet), .help = "no progress" },
 	{ "json", 'j', TP_OPT_FLAG, offsetof(fields, json), .help = "JSON for programs" },
 	{ 0 },
@@ -181,8 +183,8 @@ static int test_nearest(void)
 		"version" };
 	static const struct {
 		const char *word, *want;
-	} cases[] = { { "trian", "train" }, { "identfy", "identify" }, { "server", "serve" }, { "idx", "index" },
-		{ "evaluate", "eval" }, { "banana", NULL }, { "", NULL },
+	} cases[] = { { "trian", "train" }, { "identfy", "identify" }, { "server", "serve" },
+		{ "idx", "index" }, { "evaluate", "eval" }, { "banana", NULL }, { "", NULL },
 		{ "a-word-that-is-longer-than-any-name-there-is", NULL } };
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const char *got = tp_nearest(cases[i].word, names, sizeof names / sizeof *names);

@@ -1,0 +1,44 @@
+/* How a network is fine-tuned: every setting of a run. A run is its recipe and a seed; the recipe as it was, every default
+ * included, is kept in the model. Setting one is one line in recipe.c's table. */
+#ifndef TP_TRAIN_RECIPE_H
+#define TP_TRAIN_RECIPE_H
+
+#include "base/cfg.h"
+#include "image/augment.h"
+#include "nn/nn.h"
+#include "train/early_stop.h"
+#include "train/mixup.h"
+#include "train/optim.h"
+#include "train/schedule.h"
+
+typedef enum { TP_BALANCE_NONE, TP_BALANCE_SOFTMAX, TP_BALANCE_LOGIT, TP_BALANCE_WEIGHTS } tp_balance;
+typedef enum { TP_HEAD_FITTED, TP_HEAD_RANDOM } tp_head_start;
+
+typedef struct {
+	int epochs, head_epochs, batch, accumulate, head, seed;
+	int optimizer, monitor, patience;
+	double lr, momentum, weight_decay, beta1, beta2, layer_decay, clip, ema;
+	bool nesterov, direct;
+	int schedule;
+	double warmup_epochs, floor, factor;
+	char drop[TP_CFG_TEXT_MAX];
+	double smoothing, tau, beta, sampling;
+	int balance;
+	double mixup, cutmix, erase;
+	char augment[TP_CFG_TEXT_MAX], freeze[TP_CFG_TEXT_MAX];
+	int loader_threads, cache_mib, cache_side;
+	double save_minutes;
+} tp_recipe;
+
+extern const tp_cfg_item tp_recipe_items[];
+
+/* What a recipe means to the parts that do it; TP_EINVAL names the setting. */
+TP_CHECKED tp_code tp_recipe_optim(tp_optim_opts *out, const tp_recipe *r, int threads, tp_err *err);
+TP_CHECKED tp_code tp_recipe_schedule(tp_lr_opts *out, const tp_recipe *r, tp_err *err);
+TP_CHECKED tp_code tp_recipe_augment(tp_augment *out, const tp_recipe *r, tp_err *err);
+tp_stop_opts tp_recipe_stop(const tp_recipe *r);
+/* Marks the stages that `freeze` names. TP_EINVAL names one the network does not have, and those it has. */
+TP_CHECKED tp_code tp_recipe_frozen(
+	bool frozen[TP_MAX_STAGES], const tp_recipe *r, const tp_net *net, tp_err *err);
+
+#endif

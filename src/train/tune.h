@@ -1,0 +1,36 @@
+/* Fine-tuning a whole network: see recipe.h for the settings. A run has a folder: the checkpoints last.safetensors and
+ * best.safetensors, and its log. */
+#ifndef TP_TRAIN_TUNE_H
+#define TP_TRAIN_TUNE_H
+
+#include <jansson.h>
+
+#include "train/recipe.h"
+#include "train/train.h"
+
+typedef struct {
+	const tp_manifest *m;
+	const uint8_t
+		*state; /* per photo of the manifest: TP_FEATURE_BAD ones are left out; NULL: all are tried */
+	const tp_arch *arch;
+	const tp_weights *backbone; /* weights to start from */
+	const tp_head *head;        /* classifier to start from; NULL: at random */
+	const tp_prep *prep;
+	const tp_recipe *recipe;
+	const char *dir; /* of the run */
+	bool resume;     /* goes on from dir's last checkpoint; without: dir must not hold one */
+	int threads;
+	bool quiet;
+} tp_tune_job;
+
+/* What came out: the best epoch's weights (all tensors of the network, the classifier included), and what happened. */
+typedef struct {
+	tp_weights *weights;
+	json_t *history; /* an object: epochs with their figures, best epoch, steps, seconds, share of time waiting, bad photos */
+} tp_tuned;
+/* Errors: TP_ECANCEL after a checkpoint was written; TP_EINVAL for a loss that is no number: names the step, the last
+ * checkpoint is left as it was; those of the parts. */
+TP_CHECKED tp_code tp_tune(tp_tuned *out, const tp_tune_job *job, tp_err *err);
+void tp_tuned_dispose(tp_tuned *t);
+
+#endif

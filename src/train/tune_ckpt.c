@@ -1,0 +1,256 @@
+/* Checkpoints of fine-tuning: one .safetensors file with every tensor of the network, the optimiser's memory, the moving
+ * average, and where the run is, as JSON. docs/formats.md describes it. It appears whole or not at all. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "train/tune_int.h"
+
+enum { EXTRA = TP_OPTIM_ARRAYS + 2 };
+
+static char *path_of(const char *dir, const char *name)
+{
+	return tp_path_join(dir, name);
+}
+
+bool tp_tune_has_checkpoint(const char *dir)
+{
+	char *path = path_of(dir, "last.safetensors");
+	bool there = path && tp_is_file(path);
+	tp_free(path);
+	return there;
+}
+
+/* The species in their order: weights of another list would answer with wrong names. */
+static tp_code classes_hash(char hex[65], const tp_tuner *t, tp_err *err)
+{
+	json_t *names = json_array();
+	char *text = NULL;
+	for (size_t i = 0; i < t->job->m->n_taxa; i++)
+		json_array_append_new(names, json_string(t->job->m->taxa[i].name));
+	tp_code rc = tp_json_dump(&text, names, err);
+	if (!rc)
+		memcpy(hex, tp_sha256_of(text, strlen(text)).hex, 65);
+	tp_free(text);
+	json_decref(names);
+	return rc;
+}
+
+static json_t *state_json(const tp_tuner *t, const char *classes)
+{
+	const tp_tune_state *s = &t->s;
+	return json_pack(
+		"{s:i, s:s, s:s, s:i, s:o, s:I, s:i, s:I, s:f, s:f, s:I, s:i, s:i, s:f, s:f, s:I, s:O}",
+		"format", 1, "architecture", t->job->arch->name, "classes", classes, "side",
+		t->job->prep->side, "recipe", tp_cfg_to_json(t->r, tp_recipe_items), "step",
+		(json_int_t)s->step, "epoch", s->epoch, "at", (json_int_t)s->at, "loss", s->loss, "right",
+		s->right, "seen", (json_int_t)s->seen, "stop_seen", s->stop.seen, "stop_best_at",
+		s->stop.best_at, "stop_best", s->stop.best, "seconds", s->seconds, "optimizer_step",
+		(json_int_t)*tp_optim_state(t->o).step, "epochs", t->epochs);
+}
+
+static tp_tensor flat(const char *name, const float *v, size_t n)
+{
+	return (tp_tensor){ .name = name,
+		.dtype = TP_F32,
+		.ndim = 1,
+		.dim = { (int64_t)n },
+		.data = v,
+		.size = n * sizeof *v };
+}
+
+/* What a checkpoint holds beside the network's own tensors. */
+static size_t extras(tp_tensor out[EXTRA], char names[EXTRA][48], tp_tuner *t)
+{
+	tp_optim_view v = tp_optim_state(t->o);
+	size_t n = 0;
+	for (size_t i = 0; i < v.len; i++, n++) {
+		snprintf(names[n], sizeof names[n], "tepal.optimizer.%s", v.array[i].name);
+		out[n] = flat(names[n], v.array[i].v, v.array[i].n);
+	}
+	if (t->ema) {
+		out[n++] = flat("tepal.ema", t->ema, t->p.n);
+		out[n++] = flat("tepal.ema_statistics", t->ema_buf, t->p.n_buf);
+	}
+	return n;
+}
+
+static tp_code write_file(const tp_weights *w, const tp_tensor *extra, size_t n_extra, const char *path,
+	const tp_meta *meta, size_t n_meta, tp_err *err)
+{
+	size_t n = tp_weights_count(w);
+	tp_tensor *all = tp_calloc(n + n_extra, sizeof *all);
+	if (!all)
+		return tp_nomem(err, (n + n_extra) * sizeof *all);
+	for (size_t i = 0; i < n; i++)
+		all[i] = *tp_weights_at(w, i);
+	if (n_extra)
+		memcpy(all + n, extra, n_extra * sizeof *all);
+	tp_code rc = tp_safetensors_save(path, all, n + n_extra, meta, n_meta, err);
+	tp_free(all);
+	return rc;
+}
+
+tp_code tp_tune_save(tp_tuner *t, tp_err *err)
+{
+	tp_tensor extra[EXTRA];
+	char names[EXTRA][48], classes[65];
+	char *text = NULL, *path = path_of(t->job->dir, "last.safetensors");
+	tp_weights *w = NULL;
+	json_t *state = NULL;
+	tp_code rc = path ? classes_hash(classes, t, err) : tp_nomem(err, strlen(t->job->dir));
+	if (!rc)
+		rc = (state = state_json(t, classes)) ? TP_OK : tp_nomem(err, 0);
+	if (!rc)
+		rc = tp_json_dump(&text, state, err);
+	if (!rc)
+		rc = tp_params_copy(&w, &t->p, err);
+	if (!rc) {
+		tp_meta meta[] = { { "architecture", t->job->arch->name }, { "tepal.run", text } };
+		rc = write_file(w, extra, extras(extra, names, t), path, meta, 2, err);
+	}
+	tp_weights_free(w);
+	json_decref(state);
+	tp_free(text);
+	tp_free(path);
+	return rc;
+}
+
+/* The best epoch's weights as plain weights of the architecture: --backbone takes them. */
+tp_code tp_tune_save_best(tp_tuner *t, tp_err *err)
+{
+	char *path = path_of(t->job->dir, "best.safetensors");
+	tp_meta meta[] = { { "architecture", t->job->arch->name } };
+	tp_code rc =
+		path ? write_file(t->best, NULL, 0, path, meta, 1, err) : tp_nomem(err, strlen(t->job->dir));
+	tp_free(path);
+	return rc;
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------- */
+
+/* The first setting that differs; how long a run goes on and how often it saves may change. */
+static tp_code check_recipe(const json_t *was, const tp_recipe *now, tp_err *err)
+{
+	json_t *mine = tp_cfg_to_json(now, tp_recipe_items), *v;
+	const char *key;
+	tp_code rc = mine ? TP_OK : tp_nomem(err, 0);
+	json_object_foreach(mine, key, v)
+	{
+		const json_t *old = json_object_get(was, key);
+		bool free_to = !strcmp(key, "save_minutes") || !strcmp(key, "patience");
+		if (rc || free_to || (old && json_equal(old, v)))
+			continue;
+		char *a = old ? json_dumps(old, JSON_ENCODE_ANY) : NULL, *b = json_dumps(v, JSON_ENCODE_ANY);
+		rc = tp_fail(err, TP_EINVAL, "the run was started with %s = %s, not %s", key,
+			a ? a : "nothing", b ? b : "");
+		free(a);
+		free(b);
+	}
+	json_decref(mine);
+	return rc;
+}
+
+static tp_code check_same(const tp_tuner *t, const json_t *j, tp_err *err)
+{
+	char classes[65];
+	const char *arch = json_string_value(json_object_get(j, "architecture")),
+		   *was = json_string_value(json_object_get(j, "classes"));
+	tp_code rc = classes_hash(classes, t, err);
+	if (rc)
+		return rc;
+	if (!arch || strcmp(arch, t->job->arch->name) != 0)
+		return tp_fail(err, TP_EINVAL, "a checkpoint of %s, not of %s", arch ? arch : "nothing known",
+			t->job->arch->name);
+	if (!was || strcmp(was, classes) != 0)
+		return tp_fail(err, TP_EINVAL, "a checkpoint for another list of species");
+	if (json_integer_value(json_object_get(j, "side")) != t->job->prep->side)
+		return tp_fail(err, TP_EINVAL, "a checkpoint for photos of %lld pixels, not %d",
+			(long long)json_integer_value(json_object_get(j, "side")), t->job->prep->side);
+	return check_recipe(json_object_get(j, "recipe"), t->r, err);
+}
+
+static tp_code take_state(tp_tuner *t, const json_t *j, tp_err *err)
+{
+	json_int_t step, at, seen, optimizer_step;
+	json_t *epochs;
+	tp_tune_state *s = &t->s;
+	json_error_t why;
+	if (json_unpack_ex((json_t *)(uintptr_t)j, &why, 0,
+		    "{s:I, s:i, s:I, s:F, s:F, s:I, s:i, s:i, s:F, s:F, s:I, s:o}", "step", &step, "epoch",
+		    &s->epoch, "at", &at, "loss", &s->loss, "right", &s->right, "seen", &seen, "stop_seen",
+		    &s->stop.seen, "stop_best_at", &s->stop.best_at, "stop_best", &s->stop.best, "seconds",
+		    &s->seconds, "optimizer_step", &optimizer_step, "epochs", &epochs))
+		return tp_fail(err, TP_EFORMAT, "where the run was: %s", why.text);
+	if (step < 0 || at < 0 || (size_t)at > t->n_train || seen < 0 || s->epoch < 0 || optimizer_step < 0 ||
+		!json_is_array(epochs))
+		return tp_fail(err, TP_EFORMAT, "where the run was makes no sense");
+	s->step = (uint64_t)step;
+	s->at = (size_t)at;
+	s->seen = (size_t)seen;
+	*tp_optim_state(t->o).step = (uint64_t)optimizer_step;
+	json_decref(t->epochs);
+	t->epochs = json_incref(epochs);
+	return TP_OK;
+}
+
+static tp_code take_extras(tp_tuner *t, const tp_weights *w, tp_err *err)
+{
+	tp_tensor extra[EXTRA];
+	char names[EXTRA][48];
+	size_t n = extras(extra, names, t);
+	tp_code rc = TP_OK;
+	for (size_t i = 0; i < n && !rc; i++) {
+		const tp_tensor *from = tp_weights_find(w, extra[i].name);
+		rc = from ? tp_tensor_floats((float *)(uintptr_t)extra[i].data, extra[i].size / sizeof(float),
+				    from, err)
+			  : tp_fail(err, TP_EFORMAT, "tensor \"%s\" is missing", extra[i].name);
+	}
+	return rc;
+}
+
+static tp_code load_best(tp_tuner *t, tp_err *err)
+{
+	char *path = path_of(t->job->dir, "best.safetensors");
+	tp_code rc = path ? TP_OK : tp_nomem(err, strlen(t->job->dir));
+	if (!rc && t->s.stop.best_at >= 0)
+		rc = tp_safetensors_open(&t->best, path, err);
+	tp_free(path);
+	return rc;
+}
+
+tp_code tp_tune_load(tp_tuner *t, tp_err *err)
+{
+	char *path = path_of(t->job->dir, "last.safetensors");
+	tp_weights *w = NULL;
+	json_t *j = NULL;
+	if (!path)
+		return tp_nomem(err, strlen(t->job->dir));
+	tp_code rc = tp_safetensors_open(&w, path, err);
+	bool named = rc; /* opening names the file already */
+	if (!rc) {
+		const char *text = tp_weights_meta(w, "tepal.run");
+		rc = text ? tp_json_parse(&j, text, strlen(text), "tepal.run", err)
+			  : tp_fail(err, TP_EFORMAT, "no checkpoint of a run");
+	}
+	if (!rc)
+		rc = check_same(t, j, err);
+	if (!rc)
+		rc = tp_params_load(&t->p, w, false, err);
+	if (!rc)
+		rc = take_extras(t, w, err);
+	if (!rc)
+		rc = take_state(t, j, err);
+	if (rc && !named)
+		tp_context(err, rc, "%s: ", path);
+	if (!rc)
+		rc = load_best(t, err);
+	json_decref(j);
+	tp_weights_free(w);
+	tp_free(path);
+	return rc;
+}

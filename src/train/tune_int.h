@@ -1,0 +1,62 @@
+/* A run of fine-tuning; for tune*.c. */
+#ifndef TP_TRAIN_TUNE_INT_H
+#define TP_TRAIN_TUNE_INT_H
+
+#include "data/loader.h"
+#include "nn/learn.h"
+#include "train/loss.h"
+#include "train/sampler.h"
+#include "train/tune.h"
+
+/* Where a run is: plain values, which a checkpoint holds beside the slabs. */
+typedef struct {
+	uint64_t step;      /* optimiser steps done */
+	int epoch;          /* the one under way, or the next */
+	size_t at;          /* samples of its order that were used */
+	double loss, right; /* sums over them */
+	size_t seen;
+	tp_stop stop;
+	double seconds; /* of training so far, in all sessions of the run */
+} tp_tune_state;
+
+typedef struct {
+	const tp_tune_job *job;
+	const tp_recipe *r;
+	tp_net *net;
+	tp_params p;
+	tp_learner *l;
+	bool head_only; /* what the learner was made for */
+	tp_optim *o;
+	tp_param_group *group;
+	size_t n_groups;
+	float *ema, *ema_buf; /* NULL: none */
+	tp_labelled *train;
+	int *label;
+	size_t n_train;
+	size_t *val, n_val; /* photos of the manifest */
+	tp_sampler *sampler;
+	tp_loader *loader;
+	uint32_t *order;
+	int classes, batch;
+	size_t steps; /* an epoch */
+	float *shift, *weights, *logits, *share;
+	int *other;
+	double *rows;
+	tp_weights *best;
+	json_t *epochs;
+	tp_tune_state s;
+} tp_tuner;
+
+/* The weights as they would be kept: the moving average's where there is one. The caller frees. */
+TP_CHECKED tp_code tp_tune_weights(tp_weights **out, tp_tuner *t, tp_err *err);
+
+/* Validation photos through these weights. m.n is 0 when there are none. */
+TP_CHECKED tp_code tp_tune_eval(tp_metrics *m, const tp_tuner *t, const tp_weights *w, tp_err *err);
+
+/* Checkpoints. Loading checks that the run is the same: network, species, recipe. */
+TP_CHECKED tp_code tp_tune_save(tp_tuner *t, tp_err *err);
+TP_CHECKED tp_code tp_tune_save_best(tp_tuner *t, tp_err *err);
+TP_CHECKED tp_code tp_tune_load(tp_tuner *t, tp_err *err);
+bool tp_tune_has_checkpoint(const char *dir);
+
+#endif
