@@ -66,6 +66,8 @@ static void make_steps(tp_learner *l, bool *taken)
 		s->geo = tp_node_geo(net, l->plane, i, l->opts.batch);
 		s->trains = node->param >= 0 && !l->opts.frozen[node->stage];
 		s->batch_stat = node->kind == TP_OP_BATCH_NORM && s->trains;
+		s->momentum = l->opts.bn_momentum > 0 ? l->opts.bn_momentum : node->momentum;
+		s->momentum = l->opts.bn_momentum > 0 ? l->opts.bn_momentum : node->momentum;
 		take_shortcut(net, s);
 		taken[s->out] = true;
 		take_activation(net, s);

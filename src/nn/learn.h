@@ -42,7 +42,8 @@ typedef struct {
 	/* Stages that are not trained: batch-norm by running statistics, no gradients. Nothing is computed below the
 	 * first trained one that only gradients would need. */
 	bool frozen[TP_MAX_STAGES];
-	bool whole; /* test of parts: no dropout */
+	float bn_momentum; /* of running statistics, instead of the network's own; 0: the network's */
+	bool whole;        /* test of parts: no dropout */
 } tp_learn_opts;
 #define TP_LEARN_OPTS_INIT                                                                                   \
 	{                                                                                                    \

@@ -484,7 +484,7 @@ static void norm_forward(tp_learner *l, int i, int worker)
 		tp_team_barrier(l->team);
 		total(l, n, g->c, sum, sq);
 		tp_norm_finish(mine->mean, mine->rstd, worker ? NULL : mean, worker ? NULL : var, sum, sq,
-			g->c, count_of(g), s->node->eps, s->node->momentum);
+			g->c, count_of(g), s->node->eps, s->momentum);
 	} else {
 		for (int c = 0; c < g->c; c++) {
 			mine->mean[c] = mean[c];

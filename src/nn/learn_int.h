@@ -17,6 +17,7 @@ typedef struct {
 	tp_geo geo;           /* of the whole batch */
 	bool trains;          /* its own parameters get gradients */
 	bool batch_stat;      /* batch-norm by the batch's statistics; else by the running ones */
+	float momentum;       /* of those */
 	bool back;            /* the gradient comes through here at all */
 	bool want[TP_MAX_IN]; /* an input's gradient is wanted */
 	int part[TP_MAX_IN]; /* piece for it that is then added to what other readers gave; -1: written in place */

@@ -54,8 +54,8 @@ static void batch_norm(tp_learner *l, tp_lstep *s, float *y, const float *x)
 	const float *gamma = tp_param_at(l, s, 0), *beta = tp_param_at(l, s, 1);
 	float *mean = tp_param_at(l, s, 2), *var = tp_param_at(l, s, 3);
 	if (s->batch_stat)
-		tp_batch_norm_plain(y, s->mean, s->rstd, mean, var, x, gamma, beta, &s->geo, s->node->eps,
-			s->node->momentum);
+		tp_batch_norm_plain(
+			y, s->mean, s->rstd, mean, var, x, gamma, beta, &s->geo, s->node->eps, s->momentum);
 	else
 		tp_batch_norm_plain_frozen(y, x, gamma, beta, mean, var, &s->geo, s->node->eps);
 	if (s->n_in == 2)

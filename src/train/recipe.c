@@ -35,6 +35,8 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "clip", TP_CFG_REAL, AT(clip), "0", 0, 1e6, NULL, "longest gradient; 0: any" },
 	{ "ema", TP_CFG_REAL, AT(ema), "0", 0, 0.99999, NULL,
 		"decay of the weights' moving average, which is then what is kept; 0: none" },
+	{ "bn_momentum", TP_CFG_REAL, AT(bn_momentum), "0.1", 0, 1, NULL,
+		"how fast running statistics follow the batches'; 0: as the network was published" },
 	{ "schedule", TP_CFG_CHOICE, AT(schedule), "cosine", 0, 0, schedules, "how the learning rate falls" },
 	{ "warmup_epochs", TP_CFG_REAL, AT(warmup_epochs), "0.5", 0, 1000, NULL, "rise at the beginning" },
 	{ "floor", TP_CFG_REAL, AT(floor), "0", 0, 100, NULL, "where the cosine ends" },
