@@ -5,8 +5,8 @@
 
 static tp_code check(const tp_prep *p, tp_err *err)
 {
-	if (p->side < 32 || p->side > 1024 || p->side % 32)
-		return tp_fail(err, TP_EINVAL, "prep.side %d: 32..1024 and a multiple of 32", p->side);
+	if (p->side < 32 || p->side > 1024)
+		return tp_fail(err, TP_EINVAL, "prep.side %d: 32..1024", p->side);
 	if (p->fit == TP_FIT_CROP && (p->resize < p->side || p->resize > TP_MAX_SIDE))
 		return tp_fail(err, TP_EINVAL, "prep.resize %d: side (%d) or more", p->resize, p->side);
 	for (int c = 0; c < 3; c++)
@@ -43,8 +43,9 @@ tp_code tp_prep_image(float *out, const tp_prep *p, const tp_image *img, tp_err 
 		for (int i = 0; i < 256; i++)
 			value[i] = ((float)i - p->mean[c]) / p->std[c];
 		const uint8_t *px = view->px + c;
+		float *plane = out + (size_t)(p->bgr ? 2 - c : c) * n;
 		for (size_t i = 0; i < n; i++)
-			out[(size_t)c * n + i] = value[px[i * 3]];
+			plane[i] = value[px[i * 3]];
 	}
 	tp_image_free(view);
 	return TP_OK;
