@@ -85,7 +85,7 @@ static const tp_init init = {
 
 const tp_arch tp_arch_mobilenet_v2 = {
 	.name = "mobilenet-v2",
-	.help = "MobileNetV2: the least work for a phone or a small board",
+	.help = "MobileNetV2: the least work, for a phone or a small board",
 	.classifier_weight = "classifier.1.weight",
 	.classifier_bias = "classifier.1.bias",
 	.n_features = HEAD,

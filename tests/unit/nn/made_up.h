@@ -31,7 +31,8 @@ static inline bool made_up_ends_with(const char *s, const char *end)
 	return n >= k && !strcmp(s + n - k, end);
 }
 
-static inline void made_up_param(float *v, const tp_net_param *p)
+/* gain: the variance of weights is gain / fan_in. */
+static inline void made_up_param(float *v, const tp_net_param *p, double gain)
 {
 	size_t n = 1, fan_in = 1;
 	for (int d = 0; d < p->ndim; d++) {
@@ -41,12 +42,12 @@ static inline void made_up_param(float *v, const tp_net_param *p)
 	made_up_unit(v, p->name, n);
 	bool around_one = made_up_ends_with(p->name, "running_var") ||
 			  (p->ndim == 1 && made_up_ends_with(p->name, ".weight"));
-	float scale = p->ndim > 1 ? (float)sqrt(24.0 / (double)fan_in) : 1;
+	float scale = p->ndim > 1 ? (float)sqrt(12 * gain / (double)fan_in) : 1;
 	for (size_t i = 0; i < n; i++)
 		v[i] = around_one ? 1 + v[i] : v[i] * scale;
 }
 
-static inline tp_code made_up_weights(tp_weights **out, const tp_net *net, tp_err *err)
+static inline tp_code made_up_weights(tp_weights **out, const tp_net *net, double gain, tp_err *err)
 {
 	size_t n = tp_net_params(net);
 	tp_tensor *t = tp_calloc(n, sizeof *t);
@@ -59,7 +60,7 @@ static inline tp_code made_up_weights(tp_weights **out, const tp_net *net, tp_er
 		t[i].ndim = p->ndim;
 		t[i].size = count * 4;
 		float *v = tp_alloc(t[i].size);
-		made_up_param(v, p);
+		made_up_param(v, p, gain);
 		t[i].data = v;
 	}
 	tp_code rc = tp_weights_copy(out, t, n, err);

@@ -24,7 +24,7 @@ static int setup(void)
 {
 	tp_err err = { 0 };
 	CHECK_OK(tp_net_new(&fx.net, tp_arch_find("efficientnet-lite0"), CLASSES, &err), err);
-	CHECK_OK(made_up_weights(&fx.w, fx.net, &err), err);
+	CHECK_OK(made_up_weights(&fx.w, fx.net, 2, &err), err);
 	made_up_photos(fx.in, BATCH * IMAGE);
 	return 0;
 }

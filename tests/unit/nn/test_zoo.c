@@ -21,7 +21,7 @@ static const struct {
 	uint64_t mega_macs;
 	int stage[MAX_STAGES][2]; /* channels and side of what each part makes, up to the features */
 } nets[] = {
-	{ "bn-inception", 64, 11295240, 2035, { { 192, 28 }, { 576, 14 }, { 1056, 7 }, { 1024, 7 }, { 1024, 1 } } },
+	{ "bn-inception", 64, 11295240, 2033, { { 192, 28 }, { 576, 14 }, { 1056, 7 }, { 1024, 7 }, { 1024, 1 } } },
 	{ "efficientnet-lite0", 75, 4652008, 385,
 		{ { 32, 112 }, { 16, 112 }, { 24, 56 }, { 40, 28 }, { 80, 14 }, { 112, 14 }, { 192, 7 }, { 320, 7 },
 			{ 1280, 1 } } },
@@ -186,7 +186,7 @@ static int check_batch(const tp_net *net, const tp_weights *w, int side, const a
 	return 0;
 }
 
-/* 1e-5 is the promise. Seen: at most 2e-6, in either twin; the golden numbers come from double precision. */
+/* 1e-5 is the promise. Seen: at most 7e-7, in either twin; the golden numbers come from double precision. */
 static int check_forward(int i)
 {
 	static answer a;
@@ -198,7 +198,7 @@ static int check_forward(int i)
 	if (read_golden(nets[i].name, logits, kept))
 		return 1;
 	CHECK_OK(tp_net_new(&net, tp_arch_find(nets[i].name), CLASSES, &err), err);
-	CHECK_OK(made_up_weights(&w, net, &err), err);
+	CHECK_OK(made_up_weights(&w, net, 1, &err), err);
 	made_up_photos(photos, BATCH * 3 * (size_t)side * (size_t)side);
 	for (int plain = 1; plain >= 0; plain--) {
 		tp_plan_opts o = { .batch = plain ? GOLDEN : BATCH, .side = side, .threads = 2, .plain = plain };
@@ -485,8 +485,8 @@ static int test_import_says_what_is_wrong(void)
 	CHECK_OK(tp_net_new(&net, a, CLASSES, &err), err);
 	CHECK_OK(tp_net_init(&w, net, 3, &err), err);
 	CHECK(tp_net_import(&got, tp_arch_find("resnet50"), w, &err) == TP_EFORMAT, "taken for a resnet50");
-	CHECK(strstr(err.msg, "no weights of resnet50: \"fc.weight\" is 10 x 512, not 10 x 2048") ||
-			strstr(err.msg, "\"layer1.0.conv1.weight\" is 64 x 64 x 3 x 3, not 64 x 64 x 1 x 1 (and "),
+	CHECK(strstr(err.msg, "no weights of resnet50: \"layer1.0.conv1.weight\" is 64 x 64 x 3 x 3, not "
+			       "64 x 64 x 1 x 1 (and "),
 		"%s", err.msg);
 	others_of(&o, w);
 	for (size_t i = 0; i < o.n; i++)
