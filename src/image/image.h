@@ -75,11 +75,12 @@ TP_CHECKED tp_code tp_image_encode_png(tp_buf *buf, const tp_image *img, tp_err 
  * TP_FIT_STRETCH  scale to side x side whatever the shape. */
 typedef enum { TP_FIT_CROP, TP_FIT_STRETCH } tp_fit;
 typedef struct {
-	int side;   /* pixels the network reads, 32..1024 and a multiple of 32 */
+	int side;   /* pixels the network reads, 32..1024 */
 	int resize; /* short side before the crop; >= side (TP_FIT_CROP only) */
 	tp_fit fit;
 	tp_filter filter;
 	float mean[3], std[3]; /* on 0..255: (x - mean) / std, RGB order */
+	bool bgr;              /* the planes are blue, green, red */
 } tp_prep;
 
 /* TP_EINVAL, naming the member, for a preparation that cannot be. The functions below ask it too. */

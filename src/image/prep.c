@@ -5,8 +5,8 @@
 
 tp_code tp_prep_check(const tp_prep *p, tp_err *err)
 {
-	if (p->side < 32 || p->side > 1024 || p->side % 32)
-		return tp_fail(err, TP_EINVAL, "prep.side %d: 32..1024 and a multiple of 32", p->side);
+	if (p->side < 32 || p->side > 1024)
+		return tp_fail(err, TP_EINVAL, "prep.side %d: 32..1024", p->side);
 	if (p->fit == TP_FIT_CROP && (p->resize < p->side || p->resize > TP_MAX_SIDE))
 		return tp_fail(err, TP_EINVAL, "prep.resize %d: side (%d) or more", p->resize, p->side);
 	for (int c = 0; c < 3; c++)
@@ -39,10 +39,11 @@ void tp_prep_floats(float *restrict out, const tp_prep *p, const tp_image *view)
 		for (int i = 0; i < 256; i++)
 			value[c][i] = ((float)i - p->mean[c]) / p->std[c];
 	const uint8_t *restrict px = view->px;
+	float *restrict red = out + (p->bgr ? 2 * n : 0), *restrict blue = out + (p->bgr ? 0 : 2 * n);
 	for (size_t i = 0; i < n; i++, px += 3) {
-		out[i] = value[0][px[0]];
+		red[i] = value[0][px[0]];
 		out[n + i] = value[1][px[1]];
-		out[2 * n + i] = value[2][px[2]];
+		blue[i] = value[2][px[2]];
 	}
 }
 

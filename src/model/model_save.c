@@ -72,8 +72,8 @@ static tp_code put_heads(tensor_list *l, const tp_model_parts *parts, tp_err *er
 {
 	int64_t c = (int64_t)json_array_size(parts->classes), f = parts->arch->n_features;
 	size_t n = (size_t)(c * f);
-	tp_tensor w = { .name = "classifier.weight", .ndim = 2, .dim = { c, f } };
-	tp_tensor b = { .name = "classifier.bias", .ndim = 1, .dim = { c } };
+	tp_tensor w = { .name = parts->arch->classifier_weight, .ndim = 2, .dim = { c, f } };
+	tp_tensor b = { .name = parts->arch->classifier_bias, .ndim = 1, .dim = { c } };
 	tp_tensor nm = { .name = "novelty.means", .ndim = 2, .dim = { c, f } };
 	tp_tensor nc = { .name = "novelty.centre", .ndim = 1, .dim = { f } };
 	tp_code rc = put(l, w, parts->head_w, n, parts->half, err);

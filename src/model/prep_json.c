@@ -18,9 +18,12 @@ static json_t *triple(const float *v)
 
 json_t *tp_prep_to_json(const tp_prep *p)
 {
-	return json_pack("{s:i, s:i, s:s, s:s, s:o, s:o}", "side", p->side, "resize", p->resize, "fit",
+	json_t *j = json_pack("{s:i, s:i, s:s, s:s, s:o, s:o}", "side", p->side, "resize", p->resize, "fit",
 		p->fit == TP_FIT_CROP ? "crop" : "stretch", "filter", filters[p->filter], "mean",
 		triple(p->mean), "std", triple(p->std));
+	if (j && p->bgr)
+		json_object_set_new(j, "planes", json_string("bgr"));
+	return j;
 }
 
 static tp_code read_triple(float *out, const json_t *j, const char *key, const char *where, tp_err *err)
@@ -59,6 +62,21 @@ static tp_code read_names(tp_prep *p, const json_t *j, const char *where, tp_err
 	return tp_fail(err, TP_EFORMAT, "%s: \"filter\" is \"%.20s\", not known", where, filter);
 }
 
+/* Red first, where nothing is said. */
+static tp_code read_planes(tp_prep *p, const json_t *j, const char *where, tp_err *err)
+{
+	const char *planes = "rgb";
+	if (json_object_get(j, "planes")) {
+		tp_code rc = tp_json_text(&planes, j, "planes", where, err);
+		if (rc)
+			return rc;
+	}
+	p->bgr = !strcmp(planes, "bgr");
+	if (!p->bgr && strcmp(planes, "rgb") != 0)
+		return tp_fail(err, TP_EFORMAT, "%s: \"planes\" is \"%.20s\", not rgb or bgr", where, planes);
+	return TP_OK;
+}
+
 tp_code tp_prep_from_json(tp_prep *out, const json_t *j, const char *where, tp_err *err)
 {
 	tp_prep p = { 0 };
@@ -69,6 +87,8 @@ tp_code tp_prep_from_json(tp_prep *out, const json_t *j, const char *where, tp_e
 	if (!rc)
 		rc = read_names(&p, j, where, err);
 	if (!rc)
+		rc = read_planes(&p, j, where, err);
+	if (!rc)
 		rc = read_triple(p.mean, j, "mean", where, err);
 	if (!rc)
 		rc = read_triple(p.std, j, "std", where, err);
@@ -76,9 +96,9 @@ tp_code tp_prep_from_json(tp_prep *out, const json_t *j, const char *where, tp_e
 		return rc;
 	p.side = (int)side;
 	p.resize = (int)resize;
-	if (side % 32 || (p.fit == TP_FIT_CROP && resize < side))
-		return tp_fail(err, TP_EFORMAT, "%s: \"side\" %d is no multiple of 32, or over \"resize\" %d",
-			where, p.side, p.resize);
+	if (p.fit == TP_FIT_CROP && resize < side)
+		return tp_fail(
+			err, TP_EFORMAT, "%s: \"side\" %d is over \"resize\" %d", where, p.side, p.resize);
 	for (int i = 0; i < 3; i++)
 		if (!(p.std[i] > 0))
 			return tp_fail(err, TP_EFORMAT, "%s: \"std\" is not above 0", where);

@@ -213,7 +213,7 @@ static tp_code check_system(const tp_pk *info, tp_err *err)
 }
 
 typedef struct {
-	const tp_pk *v; /* a storage some tensor uses */
+	const tp_pk *v; /* a storage */
 } use;
 
 static int by_use(const void *a, const void *b)
@@ -243,20 +243,22 @@ static const tp_pk *find_state(const tp_pk *top)
 	return best;
 }
 
-/* Element size of a storage: in the older container the file does not say it, so the tensors that use it must. */
-static tp_code uses_of(use **out, size_t *n, const tp_pk *state, tp_err *err)
+/* Element size of a storage: in the older container the file does not say it, so whoever names the storage must, be it
+ * the state dict or what stands beside it (an optimiser's momenta). Sorted by key. */
+static tp_code uses_of(use **out, size_t *n, const tp_pickle *p, tp_err *err)
 {
-	size_t count = tensors_in(state), k = 0;
+	size_t count = 0;
+	while (tp_pickle_storage(p, count))
+		count++;
 	use *u = tp_alloc(count * sizeof *u);
 	if (!u)
 		return tp_nomem(err, count * sizeof *u);
-	for (size_t i = 0; i + 1 < state->len; i += 2)
-		if (state->item[i]->kind == TP_PK_TEXT && state->item[i + 1]->kind == TP_PK_TENSOR)
-			u[k++].v = state->item[i + 1]->item[0];
-	if (k)
-		qsort(u, k, sizeof *u, by_use);
+	for (size_t i = 0; i < count; i++)
+		u[i].v = tp_pickle_storage(p, i);
+	if (count)
+		qsort(u, count, sizeof *u, by_use);
 	*out = u;
-	*n = k;
+	*n = count;
 	return TP_OK;
 }
 
@@ -268,10 +270,8 @@ static tp_code read_storages(
 		use want = { key };
 		const use *f = key->kind == TP_PK_TEXT && n ? bsearch(&want, u, n, sizeof *u, by_use) : NULL;
 		if (!f)
-			return tp_fail(err, TP_EFORMAT,
-				"checkpoint: storage %zu belongs to no tensor of the "
-				"state dict",
-				i);
+			return tp_fail(
+				err, TP_EFORMAT, "checkpoint: storage %zu belongs to no tensor", i);
 		size_t size = tp_dtype_size(f->v->dtype);
 		uint64_t count = 0;
 		for (int b = 7; len >= 8 && b >= 0; b--)
@@ -307,7 +307,7 @@ static tp_code read_legacy(
 		return rc;
 	*state = find_state(object);
 	size_t at = tp_pickle_at(k);
-	rc = uses_of(&u, &n, *state, err);
+	rc = uses_of(&u, &n, k, err);
 	if (!rc)
 		rc = read_storages(c, keys, u, n, p + at, len - at, err);
 	tp_free(u);

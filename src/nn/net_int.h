@@ -84,6 +84,33 @@ int tp_net_global_pool(tp_net *net, int in);
 int tp_net_dropout(tp_net *net, int in, float rate);
 int tp_net_linear(tp_net *net, int in, const char *name, int channels);
 
+/* ---- how weights begin ------------------------------------------------------------------------------ */
+
+typedef enum {
+	TP_FILL_NORMAL,    /* the spread is its standard deviation */
+	TP_FILL_TRUNCATED, /* the same, drawn again beyond twice the spread */
+	TP_FILL_UNIFORM,   /* within plus and minus the spread */
+} tp_fill;
+typedef enum {
+	TP_FAN_ONE,          /* 1 */
+	TP_FAN_IN,           /* values an output is made of */
+	TP_FAN_OUT,          /* kernel x output channels */
+	TP_FAN_OUT_OF_GROUP, /* the same within one group */
+} tp_fan;
+typedef struct {
+	tp_fill fill;
+	tp_fan fan;
+	float scale; /* the spread is sqrt(scale / fan); 0: all zero */
+} tp_filler;
+/* A bias takes the fan of its op's weights. */
+typedef struct tp_init {
+	tp_filler conv, conv_bias, linear, linear_bias;
+} tp_init;
+
+/* ImageNet's mean and standard deviation as torchvision has them, on 0..255. */
+#define TP_IMAGENET_MEAN 0.485f * 255, 0.456f * 255, 0.406f * 255
+#define TP_IMAGENET_STD 0.229f * 255, 0.224f * 255, 0.225f * 255
+
 /* ---- shapes ------------------------------------------------------------------------------------------ */
 
 /* One op on a batch, everything resolved. Padding behind follows from the sizes. */
@@ -97,7 +124,7 @@ typedef struct {
 } tp_geo;
 
 /* Height and width of every node's output for an input of side x side. out has net->n entries. TP_EINVAL when a
- * plane would vanish. */
+ * plane would vanish, or branches that meet would differ. */
 typedef struct {
 	int h, w;
 } tp_plane;

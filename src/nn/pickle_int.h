@@ -35,6 +35,8 @@ TP_CHECKED tp_code tp_pickle_new(tp_pickle **out, const void *bytes, size_t len,
 void tp_pickle_free(tp_pickle *p);
 /* Reads the next pickle. The bytes must outlive the values. */
 TP_CHECKED tp_code tp_pickle_next(tp_pk **out, tp_pickle *p, tp_err *err);
+/* The storages named so far, in no order; NULL after the last. */
+const tp_pk *tp_pickle_storage(const tp_pickle *p, size_t i);
 size_t tp_pickle_at(const tp_pickle *p); /* where the next one would begin */
 
 bool tp_pk_is(const tp_pk *v, const char *text);

@@ -5,6 +5,13 @@
 
 static const tp_arch *const archs[] = {
 	&tp_arch_efficientnet_lite0,
+	&tp_arch_efficientnet_lite1,
+	&tp_arch_efficientnet_lite2,
+	&tp_arch_mobilenet_v2,
+	&tp_arch_resnet18,
+	&tp_arch_resnet50,
+	&tp_arch_bn_inception,
+	&tp_arch_inception_v3,
 };
 
 const tp_arch *tp_arch_at(size_t i)

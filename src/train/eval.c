@@ -26,8 +26,8 @@ static tp_code all_scores(float **out, const tp_model *m, const tp_table *t, int
 {
 	size_t classes = (size_t)t->s.classes, dim = (size_t)t->s.dim;
 	const tp_weights *w = tp_model_weights(m);
-	const tp_tensor *tw = tp_weights_find(w, "classifier.weight"),
-			*tb = tp_weights_find(w, "classifier.bias");
+	const tp_tensor *tw = tp_weights_find(w, tp_model_arch(m)->classifier_weight),
+			*tb = tp_weights_find(w, tp_model_arch(m)->classifier_bias);
 	tp_head h = { .w = tp_alloc_aligned(classes * dim * sizeof(float)),
 		.b = tp_alloc_aligned(classes * sizeof(float)) };
 	float *logits = tp_alloc_aligned(t->s.n * classes * sizeof *logits);

@@ -64,6 +64,7 @@ static tp_code open_backbone(trainer *t, tp_err *err)
 		.filter = TP_BICUBIC };
 	memcpy(t->prep.mean, t->run.arch->mean, sizeof t->prep.mean);
 	memcpy(t->prep.std, t->run.arch->std, sizeof t->prep.std);
+	t->prep.bgr = t->run.arch->bgr;
 	w = t->raw;
 	if (tp_weights_meta(t->raw, "preprocessing")) { /* a model of ours: let its own reader check it */
 		rc = tp_model_load(&t->from, path, err);

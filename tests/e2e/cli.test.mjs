@@ -215,7 +215,7 @@ const wrong = (args, code, words) => test(`wrong: tepal ${args.join(" ")}`, asyn
 const option = (given, meant) => new RegExp(`^tepal [a-z]+: there is no option ${given}; did you mean ${meant}\\?$`, "m");
 
 wrong(["train", "--backbon3", "x", "garden"], 2, option("--backbon3", "--backbone"));
-wrong(["train", "--side", "100", "garden"], 2, /--side is a multiple of 32 from 32 to 1024, not "100"/);
+wrong(["train", "--side", "31", "garden"], 2, /--side is a whole number from 32 to 1024, not "31"/);
 wrong(["train"], 2, /one folder or CSV file of photos is needed/);
 wrong(["train", "garden"], 1, /no backbone: get one with "tepal model fetch", or name one with --backbone/);
 wrong(["train", "-b", "absent.safetensors", "garden"], 1, /absent\.safetensors: No such file/);
@@ -237,9 +237,14 @@ wrong(["serve", "--prot", "1"], 2, option("--prot", "--port"));
 wrong(["serve", "--port", "65536"], 2, /--port is a whole number from 0 to 65535, not "65536"/);
 wrong(["serve", "-m", "absent.safetensors", "--port", "0"], 1, /absent\.safetensors: No such file/);
 wrong(["model", "show", "--jsn", MODEL], 2, option("--jsn", "--json"));
-wrong(["model", "show"], 2, /fetch NAME, list, or show FILE is wanted/);
+wrong(["model", "show"], 2, /fetch NAME, import CHECKPOINT, list, or show FILE is wanted/);
 wrong(["model", "show", "absent.safetensors"], 1, /absent\.safetensors: No such file/);
 wrong(["model", "fetch", "alexnet"], 2, /"alexnet" is no architecture/);
+wrong(["model", "fetch", "resnet18"], 1, /resnet18 are in no known package; tepal model import takes a checkpoint/);
+wrong(["model", "import", "x.pth", "-a", "resnet18"], 2, /import needs --architecture NAME and --output FILE/);
+wrong(["model", "import", "x.pth", "-a", "alexnet", "-o", "x"], 2, /"alexnet" is no architecture/);
+wrong(["model", "import", "absent.pth", "-a", "resnet18", "-o", "x"], 1, /absent\.pth: No such file/);
+wrong(["model", "import", MODEL, "-a", "resnet18", "-o", "x"], 1, /no weights of resnet18: "conv1\.weight" is missing/);
 wrong(["version", "now"], 2, /"now" is one word too many/);
 
 test("a word that is no command", async () => {

@@ -255,7 +255,7 @@ static int test_lies_with_a_right_checksum_are_refused(void)
 	} lies[] = {
 		{ "\"tepal.format\":\"1\"", "\"tepal.format\":\"2\"", "format 2" },
 		{ "efficientnet-lite0", "efficientnet-lite9", "not known" },
-		{ "\\\"side\\\":224", "\\\"side\\\":225", "side" },
+		{ "\\\"side\\\":224", "\\\"side\\\":257", "side" },
 		{ "\\\"resize\\\":256", "\\\"resize\\\":128", "resize" },
 		{ "\\\"fit\\\":\\\"crop\\\"", "\\\"fit\\\":\\\"drop\\\"", "fit" },
 		{ "\\\"temperature\\\":2", "\\\"temperature\\\":0", "temperature" },
