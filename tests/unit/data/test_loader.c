@@ -514,7 +514,7 @@ static int test_refuses_options(void)
 		bad[i] = options(&a, 4, 1);
 	a.hue = 3;
 	bad[0].batch = 0, bad[1].threads = 0, bad[2].ahead = 1, bad[3].cache_side = -1, bad[4].n_samples = 0;
-	bad[5].read = NULL, bad[6].prep.side = 33; /* bad[7]: the hue */
+	bad[5].read = NULL, bad[6].prep.side = 31; /* bad[7]: the hue */
 	for (int i = 0; i < 8; i++) {
 		tp_loader *l = NULL;
 		tp_err err = { 0 };
