@@ -217,4 +217,5 @@ def main():
         print(name, side, "largest logit", float(logits.abs().max()))
 
 
-main()
+if __name__ == "__main__":
+    main()
