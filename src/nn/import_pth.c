@@ -270,8 +270,7 @@ static tp_code read_storages(
 		use want = { key };
 		const use *f = key->kind == TP_PK_TEXT && n ? bsearch(&want, u, n, sizeof *u, by_use) : NULL;
 		if (!f)
-			return tp_fail(
-				err, TP_EFORMAT, "checkpoint: storage %zu belongs to no tensor", i);
+			return tp_fail(err, TP_EFORMAT, "checkpoint: storage %zu belongs to no tensor", i);
 		size_t size = tp_dtype_size(f->v->dtype);
 		uint64_t count = 0;
 		for (int b = 7; len >= 8 && b >= 0; b--)

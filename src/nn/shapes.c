@@ -40,7 +40,8 @@ tp_code tp_net_shapes(tp_plane *out, const tp_net *net, int side, tp_err *err)
 		for (int k = 1; k < node->n_in; k++)
 			if (out[node->in[k]].h != in.h || out[node->in[k]].w != in.w)
 				return tp_fail(err, TP_EINVAL,
-					"branches of %s differ in size at %d pixels; a multiple of 32 suits it",
+					"branches of %s differ in size at %d pixels; a multiple of 32 suits "
+					"it",
 					net->arch->name, side);
 	}
 	return TP_OK;

@@ -18,7 +18,8 @@ static const struct {
 };
 enum { N_STAGES = sizeof stages / sizeof *stages, STEM = 32, HEAD = 1280 };
 
-static int conv_bn(tp_net *net, int x, const char *conv, const char *bn, int channels, tp_window win, int groups)
+static int conv_bn(
+	tp_net *net, int x, const char *conv, const char *bn, int channels, tp_window win, int groups)
 {
 	x = tp_net_conv(net, x, conv, channels, win, groups, false);
 	return tp_net_batch_norm(net, x, bn, 1e-5f, 0.1f);

@@ -163,6 +163,24 @@ static int test_prep_is_resize_crop_normalise(void)
 	return 0;
 }
 
+static int test_prep_takes_any_side_and_puts_blue_first(void)
+{
+	tp_prep p = { .side = 33, .fit = TP_FIT_STRETCH, .mean = { 1, 2, 3 }, .std = { 4, 5, 6 } };
+	static float rgb[3][33 * 33], bgr[3][33 * 33];
+	tp_image *src = drawn(50, 40);
+	tp_err err = { 0 };
+	CHECK(src, "no memory");
+	CHECK_OK(tp_prep_image(rgb[0], &p, src, &err), err);
+	p.bgr = true;
+	CHECK_OK(tp_prep_image(bgr[0], &p, src, &err), err);
+	for (int c = 0; c < 3; c++)
+		CHECK(!memcmp(rgb[c], bgr[2 - c], sizeof rgb[c]), "plane %d", c);
+	p.side = 31;
+	CHECK(tp_prep_image(rgb[0], &p, src, &err) == TP_EINVAL, "31 pixels");
+	tp_image_free(src);
+	return 0;
+}
+
 static int test_survives_any_failed_allocation(void)
 {
 	tp_image *src = drawn(40, 30);
@@ -189,5 +207,5 @@ int main(void)
 {
 	return RUN(T(test_like_pillow), T(test_one_colour_stays), T(test_same_size_is_a_copy),
 		T(test_refuses), T(test_prep_is_resize_crop_normalise),
-		T(test_survives_any_failed_allocation));
+		T(test_prep_takes_any_side_and_puts_blue_first), T(test_survives_any_failed_allocation));
 }

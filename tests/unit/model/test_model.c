@@ -248,6 +248,32 @@ static int test_no_bit_of_a_small_file_can_change(void)
 	return 0;
 }
 
+static int test_preparation_survives_the_way_to_json_and_back(void)
+{
+	tp_prep p = { .side = 299,
+		.resize = 320,
+		.mean = { 128, 117, 104 },
+		.std = { 1, 1, 1 },
+		.bgr = true },
+		got;
+	tp_err err = { 0 };
+	for (int bgr = 1; bgr >= 0; bgr--) {
+		p.bgr = bgr;
+		json_t *j = tp_prep_to_json(&p);
+		CHECK_OK(tp_prep_from_json(&got, j, "test", &err), err);
+		CHECK(got.side == 299 && got.resize == 320 && got.bgr == p.bgr, "%d, %d, %d", got.side,
+			got.resize, got.bgr);
+		CHECK(!memcmp(got.mean, p.mean, sizeof p.mean), "mean");
+		json_object_set_new(j, "planes", json_string("grb"));
+		CHECK(tp_prep_from_json(&got, j, "test", &err) == TP_EFORMAT && strstr(err.msg, "grb"), "%s",
+			err.msg);
+		json_object_set_new(j, "planes", json_integer(3));
+		CHECK(tp_prep_from_json(&got, j, "test", &err) == TP_EFORMAT, "planes 3");
+		json_decref(j);
+	}
+	return 0;
+}
+
 static int test_lies_with_a_right_checksum_are_refused(void)
 {
 	static const struct {
@@ -334,6 +360,7 @@ int main(void)
 	int r = RUN(T(test_what_is_saved_is_loaded), T(test_scores_are_what_the_header_says),
 		T(test_no_bit_of_a_small_file_can_change),
 		T(test_damage_is_refused_by_a_sentence_that_names_the_file),
+		T(test_preparation_survives_the_way_to_json_and_back),
 		T(test_lies_with_a_right_checksum_are_refused),
 		T(test_values_that_are_not_finite_are_refused), T(test_failed_allocations_are_survived));
 	unlink(path);

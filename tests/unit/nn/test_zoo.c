@@ -21,21 +21,24 @@ static const struct {
 	uint64_t mega_macs;
 	int stage[MAX_STAGES][2]; /* channels and side of what each part makes, up to the features */
 } nets[] = {
-	{ "bn-inception", 64, 11295240, 2033, { { 192, 28 }, { 576, 14 }, { 1056, 7 }, { 1024, 7 }, { 1024, 1 } } },
+	{ "bn-inception", 64, 11295240, 2033,
+		{ { 192, 28 }, { 576, 14 }, { 1056, 7 }, { 1024, 7 }, { 1024, 1 } } },
 	{ "efficientnet-lite0", 75, 4652008, 385,
-		{ { 32, 112 }, { 16, 112 }, { 24, 56 }, { 40, 28 }, { 80, 14 }, { 112, 14 }, { 192, 7 }, { 320, 7 },
-			{ 1280, 1 } } },
+		{ { 32, 112 }, { 16, 112 }, { 24, 56 }, { 40, 28 }, { 80, 14 }, { 112, 14 }, { 192, 7 },
+			{ 320, 7 }, { 1280, 1 } } },
 	{ "efficientnet-lite1", 72, 5416680, 600,
-		{ { 32, 120 }, { 16, 120 }, { 24, 60 }, { 40, 30 }, { 80, 15 }, { 112, 15 }, { 192, 8 }, { 320, 8 },
-			{ 1280, 1 } } },
+		{ { 32, 120 }, { 16, 120 }, { 24, 60 }, { 40, 30 }, { 80, 15 }, { 112, 15 }, { 192, 8 },
+			{ 320, 8 }, { 1280, 1 } } },
 	{ "efficientnet-lite2", 78, 6092072, 860,
-		{ { 32, 130 }, { 16, 130 }, { 24, 65 }, { 48, 33 }, { 88, 17 }, { 120, 17 }, { 208, 9 }, { 352, 9 },
-			{ 1280, 1 } } },
-	{ "inception-v3", 107, 23834568, 5713, { { 192, 35 }, { 288, 35 }, { 768, 17 }, { 2048, 8 }, { 2048, 1 } } },
+		{ { 32, 130 }, { 16, 130 }, { 24, 65 }, { 48, 33 }, { 88, 17 }, { 120, 17 }, { 208, 9 },
+			{ 352, 9 }, { 1280, 1 } } },
+	{ "inception-v3", 107, 23834568, 5713,
+		{ { 192, 35 }, { 288, 35 }, { 768, 17 }, { 2048, 8 }, { 2048, 1 } } },
 	{ "mobilenet-v2", 70, 3504872, 301,
-		{ { 32, 112 }, { 16, 112 }, { 24, 56 }, { 32, 28 }, { 64, 14 }, { 96, 14 }, { 160, 7 }, { 320, 7 },
-			{ 1280, 1 } } },
-	{ "resnet18", 70, 11689512, 1814, { { 64, 56 }, { 64, 56 }, { 128, 28 }, { 256, 14 }, { 512, 7 }, { 512, 1 } } },
+		{ { 32, 112 }, { 16, 112 }, { 24, 56 }, { 32, 28 }, { 64, 14 }, { 96, 14 }, { 160, 7 },
+			{ 320, 7 }, { 1280, 1 } } },
+	{ "resnet18", 70, 11689512, 1814,
+		{ { 64, 56 }, { 64, 56 }, { 128, 28 }, { 256, 14 }, { 512, 7 }, { 512, 1 } } },
 	{ "resnet50", 64, 25557032, 4089,
 		{ { 64, 56 }, { 256, 56 }, { 512, 28 }, { 1024, 14 }, { 2048, 7 }, { 2048, 1 } } },
 };
@@ -180,8 +183,8 @@ static int check_batch(const tp_net *net, const tp_weights *w, int side, const a
 		CHECK_OK(run(&one, net, w, &o, photos + i * image, &err), err);
 		CHECK(!memcmp(one.features, all->features + i * f, f * sizeof(float)), "%s: photo %zu",
 			net->arch->name, i);
-		CHECK(!memcmp(one.logits, all->logits + i * CLASSES, CLASSES * sizeof(float)), "%s: photo %zu",
-			net->arch->name, i);
+		CHECK(!memcmp(one.logits, all->logits + i * CLASSES, CLASSES * sizeof(float)),
+			"%s: photo %zu", net->arch->name, i);
 	}
 	return 0;
 }
@@ -201,7 +204,9 @@ static int check_forward(int i)
 	CHECK_OK(made_up_weights(&w, net, 1, &err), err);
 	made_up_photos(photos, BATCH * 3 * (size_t)side * (size_t)side);
 	for (int plain = 1; plain >= 0; plain--) {
-		tp_plan_opts o = { .batch = plain ? GOLDEN : BATCH, .side = side, .threads = 2, .plain = plain };
+		tp_plan_opts o = {
+			.batch = plain ? GOLDEN : BATCH, .side = side, .threads = 2, .plain = plain
+		};
 		CHECK_OK(run(&a, net, w, &o, photos, &err), err);
 		double d = made_up_apart(a.logits, logits, GOLDEN * CLASSES), e = 0;
 		for (size_t k = 0; k < GOLDEN; k++)
@@ -268,21 +273,21 @@ static const struct {
 	const char *arch, *tensor;
 	double std, most;
 } begun[] = {
-	{ "resnet50", "layer1.0.conv2.weight", 0.058926, 1 },          /* sqrt(2 / (9 * 64)) */
-	{ "resnet50", "fc.weight", 0.012758, 0.022098 },               /* 1 / sqrt(2048), by sqrt(3) */
-	{ "resnet50", "fc.bias", 0.012758, 0.022098 },                 /* the same */
-	{ "mobilenet-v2", "features.18.0.weight", 0.039528, 1 },       /* sqrt(2 / 1280) */
+	{ "resnet50", "layer1.0.conv2.weight", 0.058926, 1 },           /* sqrt(2 / (9 * 64)) */
+	{ "resnet50", "fc.weight", 0.012758, 0.022098 },                /* 1 / sqrt(2048), by sqrt(3) */
+	{ "resnet50", "fc.bias", 0.012758, 0.022098 },                  /* the same */
+	{ "mobilenet-v2", "features.18.0.weight", 0.039528, 1 },        /* sqrt(2 / 1280) */
 	{ "mobilenet-v2", "features.17.conv.1.0.weight", 0.015214, 1 }, /* sqrt(2 / (9 * 960)) */
 	{ "mobilenet-v2", "classifier.1.weight", 0.01, 1 },
 	{ "mobilenet-v2", "classifier.1.bias", 0, 0 },
 	{ "inception-v3", "Mixed_7c.branch3x3_1.conv.weight", 0.087963, 0.2 }, /* 0.1, cut at 0.2 */
 	{ "inception-v3", "fc.weight", 0.087963, 0.2 },
-	{ "bn-inception", "inception_5b_3x3.weight", 0.024056, 0.041667 },     /* sqrt(1 / (9 * 192)) */
+	{ "bn-inception", "inception_5b_3x3.weight", 0.024056, 0.041667 }, /* sqrt(1 / (9 * 192)) */
 	{ "bn-inception", "inception_5b_3x3.bias", 0, 0 },
-	{ "bn-inception", "last_linear.weight", 0.03125, 0.054127 },           /* sqrt(1 / 1024) */
-	{ "efficientnet-lite0", "blocks.5.1.conv_dw.weight", 0.282843, 2 },    /* sqrt(2 / 25) */
-	{ "efficientnet-lite0", "blocks.5.1.conv_pw.weight", 0.041667, 1 },    /* sqrt(2 / 1152) */
-	{ "efficientnet-lite0", "classifier.weight", 0.018257, 0.031623 },     /* 1 / sqrt(1000), by sqrt(3) */
+	{ "bn-inception", "last_linear.weight", 0.03125, 0.054127 },        /* sqrt(1 / 1024) */
+	{ "efficientnet-lite0", "blocks.5.1.conv_dw.weight", 0.282843, 2 }, /* sqrt(2 / 25) */
+	{ "efficientnet-lite0", "blocks.5.1.conv_pw.weight", 0.041667, 1 }, /* sqrt(2 / 1152) */
+	{ "efficientnet-lite0", "classifier.weight", 0.018257, 0.031623 },  /* 1 / sqrt(1000), by sqrt(3) */
 	{ "efficientnet-lite0", "classifier.bias", 0, 0 },
 };
 
@@ -326,7 +331,8 @@ static int test_batch_norms_begin_as_the_identity(void)
 	tp_net *net = NULL;
 	tp_weights *w = NULL;
 	tp_err err = { 0 };
-	static const char *const field[] = { "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var" };
+	static const char *const field[] = { "bn1.weight", "bn1.bias", "bn1.running_mean",
+		"bn1.running_var" };
 	CHECK_OK(tp_net_new(&net, tp_arch_find("resnet18"), 0, &err), err);
 	CHECK_OK(tp_net_init(&w, net, 7, &err), err);
 	CHECK(tp_weights_count(w) == tp_net_params(net), "%zu tensors", tp_weights_count(w));
@@ -453,7 +459,8 @@ static int check_import(const char *arch, bool module, bool foreign, bool old)
 
 static int test_import_knows_the_names_of_others(void)
 {
-	return check_import("resnet18", false, false, false) || check_import("resnet18", true, false, false) ||
+	return check_import("resnet18", false, false, false) ||
+	       check_import("resnet18", true, false, false) ||
 	       check_import("efficientnet-lite1", false, true, false) ||
 	       check_import("efficientnet-lite2", true, true, false) ||
 	       check_import("bn-inception", false, false, true);
@@ -486,7 +493,7 @@ static int test_import_says_what_is_wrong(void)
 	CHECK_OK(tp_net_init(&w, net, 3, &err), err);
 	CHECK(tp_net_import(&got, tp_arch_find("resnet50"), w, &err) == TP_EFORMAT, "taken for a resnet50");
 	CHECK(strstr(err.msg, "no weights of resnet50: \"layer1.0.conv1.weight\" is 64 x 64 x 3 x 3, not "
-			       "64 x 64 x 1 x 1 (and "),
+			      "64 x 64 x 1 x 1 (and "),
 		"%s", err.msg);
 	others_of(&o, w);
 	for (size_t i = 0; i < o.n; i++)
