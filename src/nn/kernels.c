@@ -75,6 +75,12 @@ int tp_wino_tiles(const tp_geo *g)
 	return g->n * ((g->oh + 3) / 4) * ((g->ow + 3) / 4);
 }
 
+bool tp_wino_pays(const tp_geo *g)
+{
+	enum { LEAST = 16 }; /* one photo of 13 x 13 */
+	return tp_wino_tiles(g) >= LEAST;
+}
+
 tp_geo tp_wino_back_geo(const tp_geo *g)
 {
 	tp_geo b = *g;
