@@ -41,6 +41,15 @@ static const layer dense[] = {
 	{ "resnet-50", 128, 128, 28, 0, 1 },
 	{ "resnet-50", 256, 256, 14, 0, 1 },
 	{ "resnet-50", 512, 512, 7, 0, 1 },
+	{ "other sides", 192, 192, 4, 0, 1 },
+	{ "other sides", 192, 192, 5, 0, 1 },
+	{ "other sides", 192, 192, 6, 0, 1 },
+	{ "other sides", 192, 192, 8, 0, 1 },
+	{ "other sides", 192, 192, 9, 0, 1 },
+	{ "other sides", 192, 192, 10, 0, 1 },
+	{ "other sides", 192, 192, 12, 0, 1 },
+	{ "other sides", 32, 32, 40, 0, 1 },
+	{ "other sides", 16, 16, 40, 0, 1 },
 };
 
 static const layer deep[] = {

@@ -77,8 +77,7 @@ int tp_wino_tiles(const tp_geo *g)
 
 bool tp_wino_pays(const tp_geo *g)
 {
-	enum { LEAST = 16 }; /* one photo of 13 x 13 */
-	return tp_wino_tiles(g) >= LEAST;
+	return g->n * g->oh * g->ow >= 49;
 }
 
 tp_geo tp_wino_back_geo(const tp_geo *g)

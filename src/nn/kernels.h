@@ -102,8 +102,8 @@ void tp_norm_finish(float *mean, float *rstd, float *running_mean, float *runnin
 /* Can Winograd's kernels with blocks of `block` do this convolution? Whether they should is another question. */
 bool tp_wino_can(const tp_geo *g, int block);
 int tp_wino_tiles(const tp_geo *g);
-/* Is it faster than a direct convolution where kernels are native (bench/kernels, docs/benchmarks.md)? With fewer tiles the transformed weights,
- * four times as large, cost more to read than the multiplications they save. */
+/* Is it faster than a direct convolution, where kernels are native? From 7x7 pixels on (bench/kernels); below, the
+ * transformed weights, four times as large, cost more to read than the multiplications they save. */
 bool tp_wino_pays(const tp_geo *g);
 /* The convolution that makes dx of dy. */
 tp_geo tp_wino_back_geo(const tp_geo *g);
