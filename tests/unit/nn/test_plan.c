@@ -8,44 +8,9 @@
 #include "base/mem.h"
 #include "nn/net_int.h"
 #include "t.h"
+#include "unit/nn/made_up.h"
 
 enum { SIDE = 96, BATCH = 2, CLASSES = 10, IMAGE = 3 * SIDE * SIDE, F = 1280, KEPT = 32 };
-
-/* The counter hash of gen_lite0.py: [-0.5, 0.5). */
-static void unit(float *out, const char *name, size_t n)
-{
-	uint32_t seed = 2166136261u;
-	for (const char *c = name; *c; c++)
-		seed = (seed ^ (uint8_t)*c) * 16777619u;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t x = (uint32_t)i * 0x9e3779b1u + seed;
-		x = (x ^ x >> 16) * 0x85ebca6bu;
-		x = (x ^ x >> 13) * 0xc2b2ae35u;
-		x ^= x >> 16;
-		out[i] = (float)((double)(x >> 8) / 16777216 - 0.5);
-	}
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), k = strlen(end);
-	return n >= k && !strcmp(s + n - k, end);
-}
-
-static void made_up(float *v, const tp_net_param *p)
-{
-	size_t n = 1, fan_in = 1;
-	for (int d = 0; d < p->ndim; d++) {
-		n *= (size_t)p->dim[d];
-		fan_in *= d ? (size_t)p->dim[d] : 1;
-	}
-	unit(v, p->name, n);
-	bool around_one =
-		ends_with(p->name, "running_var") || (p->ndim == 1 && ends_with(p->name, ".weight"));
-	float scale = p->ndim > 1 ? (float)sqrt(24.0 / (double)fan_in) : 1;
-	for (size_t i = 0; i < n; i++)
-		v[i] = around_one ? 1 + v[i] : v[i] * scale;
-}
 
 typedef struct {
 	tp_net *net;
@@ -55,37 +20,12 @@ typedef struct {
 
 static fixture fx;
 
-static tp_code made_up_weights(tp_weights **out, const tp_net *net, tp_err *err)
-{
-	size_t n = tp_net_params(net);
-	tp_tensor *t = tp_calloc(n, sizeof *t);
-	for (size_t i = 0; i < n; i++) {
-		const tp_net_param *p = tp_net_param_at(net, i);
-		size_t count = 1;
-		for (int d = 0; d < p->ndim; d++)
-			count *= (size_t)(t[i].dim[d] = p->dim[d]);
-		t[i].name = p->name;
-		t[i].ndim = p->ndim;
-		t[i].size = count * 4;
-		float *v = tp_alloc(t[i].size);
-		made_up(v, p);
-		t[i].data = v;
-	}
-	tp_code rc = tp_weights_copy(out, t, n, err);
-	for (size_t i = 0; i < n; i++)
-		tp_free((void *)(uintptr_t)t[i].data);
-	tp_free(t);
-	return rc;
-}
-
 static int setup(void)
 {
 	tp_err err = { 0 };
 	CHECK_OK(tp_net_new(&fx.net, tp_arch_find("efficientnet-lite0"), CLASSES, &err), err);
-	CHECK_OK(made_up_weights(&fx.w, fx.net, &err), err);
-	unit(fx.in, "input", BATCH * IMAGE);
-	for (size_t i = 0; i < BATCH * IMAGE; i++)
-		fx.in[i] *= 4;
+	CHECK_OK(made_up_weights(&fx.w, fx.net, 2, &err), err);
+	made_up_photos(fx.in, BATCH * IMAGE);
 	return 0;
 }
 
@@ -106,17 +46,6 @@ static tp_code run(answer *a, int batch, int threads, bool plain, tp_err *err)
 	tp_exec_free(x);
 	tp_plan_free(p);
 	return rc;
-}
-
-/* Largest difference, relative to the largest value. */
-static double apart(const float *a, const float *b, size_t n)
-{
-	double worst = 0, top = 0;
-	for (size_t i = 0; i < n; i++) {
-		worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
-		top = fmax(top, fabs((double)b[i]));
-	}
-	return worst / top;
 }
 
 static int read_golden(float *logits, float *features)
@@ -141,11 +70,11 @@ static int test_both_twins_agree_with_pytorch(void)
 		return 1;
 	for (int plain = 0; plain < 2; plain++) {
 		CHECK_OK(run(&a, BATCH, 1, plain, &err), err);
-		double d = apart(a.logits, logits, BATCH * CLASSES);
+		double d = made_up_apart(a.logits, logits, BATCH * CLASSES);
 		printf("%s twin: logits differ by %.1e\n", plain ? "plain" : "fast", d);
 		CHECK(d <= 1e-4, "logits differ by %g", d);
 		for (int i = 0; i < BATCH; i++)
-			CHECK(apart(a.features + i * F, kept + i * KEPT, KEPT) <= 1e-4,
+			CHECK(made_up_apart(a.features + i * F, kept + i * KEPT, KEPT) <= 1e-4,
 				"features of photo %d", i);
 	}
 	return 0;
@@ -158,8 +87,8 @@ static int test_batch_and_threads_do_not_change_the_answer(void)
 	CHECK_OK(run(&one, 1, 1, false, &err), err);
 	CHECK_OK(run(&two, BATCH, 1, false, &err), err);
 	CHECK_OK(run(&threads, BATCH, 2, false, &err), err);
-	CHECK(apart(one.logits, two.logits, CLASSES) <= 1e-6, "batch 1 and 2 differ");
-	CHECK(apart(threads.logits, two.logits, BATCH * CLASSES) <= 1e-6, "1 and 2 threads differ");
+	CHECK(made_up_apart(one.logits, two.logits, CLASSES) <= 1e-6, "batch 1 and 2 differ");
+	CHECK(made_up_apart(threads.logits, two.logits, BATCH * CLASSES) <= 1e-6, "1 and 2 threads differ");
 	return 0;
 }
 
@@ -251,7 +180,7 @@ static int test_winograd_agrees_with_the_plain_twin(void)
 	tp_err err = { 0 };
 	int n;
 	CHECK_OK(tp_net_new(&net, &threes, 0, &err), err);
-	CHECK_OK(made_up_weights(&w, net, &err), err);
+	CHECK_OK(made_up_weights(&w, net, 2, &err), err);
 	o.plain = true;
 	CHECK_OK(run_threes(want, &n, net, w, o, &err), err);
 	o.plain = false;
@@ -260,7 +189,7 @@ static int test_winograd_agrees_with_the_plain_twin(void)
 		CHECK_OK(run_threes(got, &n, net, w, o, &err), err);
 		if (strstr(tp_nn_backend(), "oneDNN"))
 			CHECK(n == (direct ? 0 : 4), "%d convolutions by Winograd", n);
-		double d = apart(got, want, BATCH * WINO_C);
+		double d = made_up_apart(got, want, BATCH * WINO_C);
 		printf("%s: features differ by %.1e\n", direct ? "direct" : "winograd", d);
 		CHECK(d <= 6.4e-6, "features differ by %g", d);
 	}
