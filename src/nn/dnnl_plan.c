@@ -1,4 +1,4 @@
-/* The fast twin: convolutions by oneDNN, in one blocked layout from end to end. See plan_int.h.
+/* The fast twin: convolutions by oneDNN or Winograd's kernels, in one blocked layout from end to end. See plan_int.h.
  *
  * The layout is ours to choose, not the library's: nChw16c with AVX-512, nChw8c below (docs/benchmarks.md has the
  * figures). Every primitive is made under the thread count it will run with, has its scratchpad from the exec, and
@@ -17,6 +17,7 @@ typedef struct {
 	tp_md src, dst, b;
 	dnnl_memory_t w_mem, b_mem; /* shared, read only */
 	float *w, *bias;            /* what they hold */
+	bool wino;                  /* by a kernel of ours: no primitive, w is transformed */
 } fast_conv;
 
 struct tp_fast {
@@ -25,7 +26,7 @@ struct tp_fast {
 	dnnl_format_tag_t tag;
 	fast_conv *conv; /* one a step; empty for steps that are no convolution */
 	int n;
-	size_t scratchpad;
+	size_t scratchpad; /* bytes */
 };
 
 typedef struct {
@@ -147,6 +148,31 @@ static tp_code fast_conv_init(tp_fast *f, tp_plan *p, int i, tp_err *err)
 	return TP_OK;
 }
 
+/* With several threads to an op it is left to oneDNN, which shares it out. */
+static bool wino_fits(const tp_fast *f, const tp_plan *p, const tp_step *s)
+{
+	return f->k->native && !p->opts.direct && p->op_threads == 1 && s->src >= 0 &&
+	       tp_wino_can(&s->geo, f->k->block) && tp_wino_pays(&s->geo);
+}
+
+static tp_code fast_wino_init(tp_fast *f, fast_conv *c, tp_step *s, tp_err *err)
+{
+	const tp_geo *g = &s->geo;
+	size_t n = 36 * (size_t)g->oc * (size_t)g->c;
+	c->w = tp_alloc_aligned(n * sizeof *c->w);
+	if (!c->w)
+		return tp_nomem(err, n * sizeof *c->w);
+	f->k->wino_weights(c->w, s->w, g->oc, g->c, false, 0, g->oc / f->k->block);
+	c->wino = true;
+	c->bias = s->b; /* moved from the step; the plain copy of w is not needed any more */
+	s->b = NULL;
+	tp_free_aligned(s->w);
+	s->w = NULL;
+	snprintf(s->impl, sizeof s->impl, "kernel:%s winograd", f->k->isa);
+	grow(&f->scratchpad, f->k->wino_scratch(g) * sizeof(float));
+	return TP_OK;
+}
+
 static tp_code choose_layout(tp_fast *f, tp_err *err)
 {
 	dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
@@ -187,7 +213,9 @@ tp_code tp_fast_new(tp_fast **out, tp_plan *p, tp_err *err)
 	for (int i = 0; i < p->n_pieces && !rc; i++)
 		p->piece[i].bytes = floats_of(f, p->piece[i].channels, p->piece[i].area) * sizeof(float);
 	for (int i = 0; i < f->n && !rc; i++) {
-		if (p->step[i].kind == TP_OP_CONV)
+		if (p->step[i].kind == TP_OP_CONV && wino_fits(f, p, &p->step[i]))
+			rc = fast_wino_init(f, &f->conv[i], &p->step[i], err);
+		else if (p->step[i].kind == TP_OP_CONV)
 			rc = fast_conv_init(f, p, i, err);
 		else
 			snprintf(p->step[i].impl, sizeof p->step[i].impl, "kernel:%s", f->k->isa);
@@ -266,7 +294,7 @@ tp_code tp_fast_exec_new(tp_fast_exec **out, const tp_plan *p, uint8_t *arena, t
 		rc ? dnnl_success : dnnl_stream_create(&x->stream, f->engine, dnnl_stream_default_flags);
 	for (int i = 0; i < f->n && !rc && !st; i++) {
 		const tp_step *s = &p->step[i];
-		if (s->kind == TP_OP_CONV) /* the input's handle is set when it is known: arena stands in */
+		if (f->conv[i].prim) /* the input's handle is set when it is known: arena stands in */
 			st = bind(&x->conv[i], f, &f->conv[i],
 				arena + (s->src < 0 ? 0 : p->piece[s->src].offset),
 				arena + p->piece[s->dst].offset, x->scratchpad);
@@ -298,6 +326,13 @@ void tp_fast_exec_free(tp_fast_exec *x)
 	tp_free(x->conv);
 	tp_free_aligned(x->scratchpad);
 	tp_free(x);
+}
+
+static void run_wino(tp_fast_exec *x, const tp_fast *f, int i, const tp_step *s, const float *src, float *dst)
+{
+	const fast_conv *c = &f->conv[i];
+	f->k->wino_conv(dst, src, c->w, c->bias, s->add >= 0, s->act, &s->geo, 0, tp_wino_tiles(&s->geo), 0,
+		s->geo.oc / f->k->block, (float *)(void *)x->scratchpad);
 }
 
 /* What is no convolution, by a kernel of ours. Standalone additions and activations work on whole blocks. */
@@ -343,6 +378,10 @@ tp_code tp_fast_run(tp_fast_exec *x, const tp_plan *p, uint8_t *arena, const flo
 		dnnl_status_t st = dnnl_success;
 		if (s->kind != TP_OP_CONV) {
 			run_kernel(f, p, arena, s, src, tp_piece_at(p, arena, s->dst));
+			continue;
+		}
+		if (f->conv[i].wino) {
+			run_wino(x, f, i, s, src, tp_piece_at(p, arena, s->dst));
 			continue;
 		}
 		if (s->src < 0)

@@ -75,6 +75,11 @@ int tp_wino_tiles(const tp_geo *g)
 	return g->n * ((g->oh + 3) / 4) * ((g->ow + 3) / 4);
 }
 
+bool tp_wino_pays(const tp_geo *g)
+{
+	return g->n * g->oh * g->ow >= 49;
+}
+
 tp_geo tp_wino_back_geo(const tp_geo *g)
 {
 	tp_geo b = *g;

@@ -21,6 +21,7 @@ typedef struct {
 typedef struct {
 	const char *isa; /* "avx512", "avx2", "c", "c16" */
 	int block;
+	bool native; /* a block is a register: what is bound by arithmetic is fast as well */
 
 	/* Pools, for blocks first..end-1 of the n * ceil(c / B) there are. In the gradients dx is overwritten; of
 	 * equal maxima the first has the gradient, NaN has none. */
@@ -101,6 +102,9 @@ void tp_norm_finish(float *mean, float *rstd, float *running_mean, float *runnin
 /* Can Winograd's kernels with blocks of `block` do this convolution? Whether they should is another question. */
 bool tp_wino_can(const tp_geo *g, int block);
 int tp_wino_tiles(const tp_geo *g);
+/* Is it faster than a direct convolution, where kernels are native? From 7x7 pixels on (bench/kernels); below, the
+ * transformed weights, four times as large, cost more to read than the multiplications they save. */
+bool tp_wino_pays(const tp_geo *g);
 /* The convolution that makes dx of dy. */
 tp_geo tp_wino_back_geo(const tp_geo *g);
 

@@ -132,6 +132,7 @@ typedef struct {
 	int side;    /* pixels, 32..1024 */
 	int threads; /* threads one tp_exec uses; 1 is the better default, with more workers */
 	bool plain;  /* the plain C twins instead of the fast ones */
+	bool direct; /* no Winograd: a little more exact, slower */
 } tp_plan_opts;
 #define TP_PLAN_OPTS_INIT                                                                                    \
 	{                                                                                                    \

@@ -184,6 +184,7 @@ static const struct {
 	{ 1, 19, 15, 16, { .kh = 3, .kw = 3, .stride = 2, .ph = 1, .pw = 1 } },
 	{ 1, 8, 7, 7, { .kh = 3, .kw = 3, .stride = 1, .ph = 1, .pw = 1, .count_pad = true } },
 	{ 1, 5, 2, 2, { .kh = 3, .kw = 3, .stride = 1, .ph = 1, .pw = 1 } },
+	{ 2, 20, 4, 1, { .kh = 3, .kw = 3, .stride = 1, .ph = 1, .pw = 1 } },
 	{ 1, 5, 1, 9, { .kh = 3, .kw = 3, .stride = 2, .ph = 1, .pw = 1, .ceil = true } },
 	{ 1, 33, 9, 8, { .kh = 3, .kw = 3, .stride = 2, .same = true } },
 	{ 1, 16, 9, 8, { .kh = 2, .kw = 2, .stride = 2, .ceil = true } },

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "nn/nn.h"
+#include "nn/net_int.h"
 #include "t.h"
 #include "unit/nn/made_up.h"
 
@@ -132,6 +132,72 @@ static int test_no_op_runs_a_reference_implementation(void)
 	return 0;
 }
 
+enum { WINO_C = 64 };
+
+/* 3x3 convolutions of stride 1 with all that is fused: activations, a shortcut, a slice of a concatenation. */
+static tp_code build_threes(tp_net *net, int n_classes, tp_err *err)
+{
+	(void)n_classes;
+	(void)err;
+	int x = tp_net_input(net);
+	x = tp_net_relu(net, tp_net_conv(net, x, "stem", 32, TP_SQUARE(3, 2, 1), 1, true));
+	int a = tp_net_relu6(net, tp_net_conv(net, x, "a", 48, TP_SQUARE(3, 1, 1), 1, true));
+	int b = tp_net_relu(net, tp_net_conv(net, x, "b", 16, TP_SQUARE(3, 1, 1), 1, false));
+	x = tp_net_concat(net, (int[]){ a, b }, 2);
+	int y = tp_net_relu(net, tp_net_conv(net, x, "c", WINO_C, TP_SAME(3, 1), 1, true));
+	y = tp_net_conv(net, y, "d", WINO_C, TP_SQUARE(3, 1, 1), 1, true);
+	y = tp_net_relu(net, tp_net_add(net, x, tp_net_batch_norm(net, y, "bn", 1e-3f, 0.1f)));
+	net->features = tp_net_global_pool(net, y);
+	return TP_OK;
+}
+
+static tp_code run_threes(
+	float *features, int *winograds, const tp_net *net, const tp_weights *w, tp_plan_opts o, tp_err *err)
+{
+	tp_plan *p = NULL;
+	tp_exec *x = NULL;
+	tp_code rc = tp_plan_new(&p, net, w, &o, err);
+	*winograds = 0;
+	for (size_t i = 0; !rc && i < tp_plan_ops(p); i++)
+		*winograds += strstr(tp_plan_op_impl(p, i), "winograd") != NULL;
+	if (!rc)
+		rc = tp_exec_new(&x, p, err);
+	if (!rc)
+		rc = tp_exec_run(x, fx.in, features, NULL, err);
+	tp_exec_free(x);
+	tp_plan_free(p);
+	return rc;
+}
+
+/* 1.6e-6 of the largest feature seen, by the direct convolutions as well (the pool adds in floats), times 4. */
+static int test_winograd_agrees_with_the_plain_twin(void)
+{
+	static const tp_arch threes = { .name = "threes", .n_features = WINO_C, .build = build_threes };
+	tp_plan_opts o = { .batch = BATCH, .side = SIDE, .threads = 1 };
+	float want[BATCH * WINO_C], got[BATCH * WINO_C];
+	tp_net *net = NULL;
+	tp_weights *w = NULL;
+	tp_err err = { 0 };
+	int n;
+	CHECK_OK(tp_net_new(&net, &threes, 0, &err), err);
+	CHECK_OK(made_up_weights(&w, net, 2, &err), err);
+	o.plain = true;
+	CHECK_OK(run_threes(want, &n, net, w, o, &err), err);
+	o.plain = false;
+	for (int direct = 0; direct < 2; direct++) {
+		o.direct = direct;
+		CHECK_OK(run_threes(got, &n, net, w, o, &err), err);
+		if (strstr(tp_nn_backend(), "oneDNN"))
+			CHECK(n == (direct ? 0 : 4), "%d convolutions by Winograd", n);
+		double d = made_up_apart(got, want, BATCH * WINO_C);
+		printf("%s: features differ by %.1e\n", direct ? "direct" : "winograd", d);
+		CHECK(d <= 6.4e-6, "features differ by %g", d);
+	}
+	tp_weights_free(w);
+	tp_net_free(net);
+	return 0;
+}
+
 static int test_a_missing_or_wrong_parameter_is_named(void)
 {
 	tp_plan_opts o = TP_PLAN_OPTS_INIT;
@@ -157,6 +223,6 @@ int main(void)
 {
 	return RUN(T(setup), T(test_both_twins_agree_with_pytorch),
 		T(test_batch_and_threads_do_not_change_the_answer), T(test_two_workers_give_the_same_bits),
-		T(test_no_op_runs_a_reference_implementation), T(test_a_missing_or_wrong_parameter_is_named),
-		T(teardown));
+		T(test_no_op_runs_a_reference_implementation), T(test_winograd_agrees_with_the_plain_twin),
+		T(test_a_missing_or_wrong_parameter_is_named), T(teardown));
 }
