@@ -17,8 +17,8 @@ static const float RATE = 0.002f;
 /* Where an activation is as good as 0, rounding decides whether its gradient passes. With batch-norms over 16 to 100 values
  * that shows: of a parameter's gradient up to GRADIENT / 4 is another one than in double precision, for PyTorch in single
  * precision (0.036 at most) as for us (0.025). A wrong gradient anywhere moves the middle of all parameters as well, which
- * is held more tightly (2.3e-3 seen). ResNet-18 has no such place: it is exact to rounding, over all steps. */
-static const double LOSS = 1e-4, GRADIENT = 0.1, MIDDLE = 8e-3, STATISTIC = 1e-4, EXACT = 1e-5;
+ * is held more tightly (3.8e-3 seen). ResNet-18 has no such place: it is exact to rounding, over all steps. */
+static const double LOSS = 1e-4, GRADIENT = 0.1, MIDDLE = 1.6e-2, STATISTIC = 1e-4, EXACT = 1e-5;
 
 static const struct {
 	const char *name;
