@@ -5,3 +5,10 @@ tp_unit_test(train_loss SOURCES unit/train/test_loss.c LIBS tp_train)
 tp_unit_test(train_schedule SOURCES unit/train/test_schedule.c LIBS tp_train)
 tp_unit_test(train_sampler SOURCES unit/train/test_sampler.c LIBS tp_train)
 tp_unit_test(train_mixup SOURCES unit/train/test_mixup.c LIBS tp_train)
+tp_unit_test(train_runlog SOURCES unit/train/test_runlog.c LIBS tp_train)
+# The event files, read back by a reader that shares no line with their writer.
+find_program(TP_PYTHON python3)
+if(TP_PYTHON)
+	add_test(NAME unit.train_events
+		COMMAND ${TP_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/unit/train/read_events.py $<TARGET_FILE:test_train_runlog>)
+endif()
