@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 
-enum { TP_CURVE_CELLS = 1024 }; /* a curve of more values is thinned, to no less than half as many cells */
+enum { TP_CURVE_CELLS = 512 }; /* a curve of more values is thinned, to no less than half as many cells */
 
 typedef struct {
 	double first, last;     /* steps */

@@ -202,13 +202,15 @@ static void put_cards(page *p)
 	put(p, "</dd><dd class=\"hint\">first to last line, pauses included</dd></div>\n");
 }
 
-static void put_note(page *p, uint64_t n, const char *text)
+/* "one" of 1, else "many" with its number in front; nothing of 0. */
+static void put_note(page *p, uint64_t n, const char *one, const char *many)
 {
 	if (!n)
 		return;
 	put(p, "<p class=\"notice\">");
-	put_count(p, n);
-	putf(p, " %s</p>\n", text);
+	if (n > 1)
+		put_count(p, n);
+	putf(p, "%s</p>\n", n > 1 ? many : one);
 }
 
 static void put_notes(page *p)
@@ -221,20 +223,19 @@ static void put_notes(page *p)
 	if (!p->curves.len)
 		put(p, "<p class=\"notice\">The log has no values yet.</p>\n");
 	if (width > 1) {
-		putf(p,
-			"<p class=\"hint\" id=\"thinned\">Curves of more than %d values are thinned: a line "
-			"is the mean "
-			"of up to ",
-			TP_CURVE_CELLS);
+		put(p, "<p class=\"hint\" id=\"thinned\">Curves of more than ");
+		put_count(p, TP_CURVE_CELLS);
+		put(p, " values are thinned: a line is the mean of up to ");
 		put_count(p, width);
-		put(p, " neighbouring values, and the band around it reaches from the least to the largest "
-		       "of them. "
-		       "Tables are of all values.</p>\n");
+		put(p, " neighbouring values, and the band around it reaches from the least to the largest ");
+		put(p, "of them. Tables are of all values.</p>\n");
 	}
-	put_note(p, not_finite,
-		"values are not finite; they are gaps in the curves and counted in the table.");
-	put_note(p, p->curves.bad_lines, "lines of the log could not be read and are left out.");
-	put_note(p, p->curves.odd_values, "values are no numbers, or of too many tags, and are left out.");
+	put_note(p, not_finite, "One value is not finite; it is counted in the table and not drawn.",
+		" values are not finite; they are counted in the table and not drawn.");
+	put_note(p, p->curves.bad_lines, "One line of the log could not be read and is left out.",
+		" lines of the log could not be read and are left out.");
+	put_note(p, p->curves.odd_values, "One value is no number, or of one tag too many, and is left out.",
+		" values are no numbers, or of too many tags, and are left out.");
 }
 
 static void put_point(page *p, const tp_curve_point *at, bool share)
@@ -314,10 +315,22 @@ static bool is_flat(const json_t *array)
 	return true;
 }
 
-static void put_setting(page *p, const char *path, const json_t *j)
+/* A line may end after a dot. */
+static void put_path(page *p, char *path)
+{
+	for (char *dot; (dot = strchr(path, '.')); path = dot + 1) {
+		*dot = 0;
+		put_text(p, path);
+		put(p, ".<wbr>");
+		*dot = '.';
+	}
+	put_text(p, path);
+}
+
+static void put_setting(page *p, char *path, const json_t *j)
 {
 	put(p, "<tr><th scope=\"row\">");
-	put_text(p, path);
+	put_path(p, path);
 	put(p, "</th><td>");
 	if (json_is_array(j) && is_flat(j)) {
 		size_t n = json_array_size(j);
@@ -369,7 +382,8 @@ static void put_record(page *p)
 	       "record</h2>\n<div class=\"wide\"><table class=\"settings\"><tbody>\n");
 	put_settings(p, path, 0, p->record, 0, &rows);
 	put(p, "</tbody></table></div>\n");
-	put_note(p, rows > MOST_ROWS ? rows - MOST_ROWS : 0, "more entries are left out.");
+	put_note(p, rows > MOST_ROWS ? rows - MOST_ROWS : 0, "One more entry is left out.",
+		" more entries are left out.");
 	put(p, "</section>\n");
 }
 

@@ -3,7 +3,7 @@
 (() => {
 	const { charts } = JSON.parse(document.getElementById("data").textContent);
 	const place = document.getElementById("charts");
-	const HEIGHT = 220, PRINTED = 330; // pixels; PRINTED is half of a page's width
+	const HEIGHT = 240, PRINTED = 330; // pixels; PRINTED is half of a page's width
 	const plots = new Map(); // the element a chart is in -> uPlot
 	let printing = false;
 
@@ -25,9 +25,9 @@
 		return [bottom, chart.share ? Math.min(1, high + room) : high + room];
 	}
 
-	// A curve is its line and, where it is thinned, a band between two lines that are not seen.
+	// A curve is its line and, where it is thinned, a band between two thin ones.
 	function series(chart) {
-		const out = [{ label: "Step", value: (u, v) => (v == null ? "–" : count(v)) }], tables = [], bands = [];
+		const out = [{ label: "Step", value: (u, v) => (v == null ? "–" : count(Math.round(v))) }], tables = [], bands = [];
 		chart.curves.forEach((curve, i) => {
 			const ink = colour(`--curve-${i % 3}`);
 			const few = curve.x.length <= 60;
@@ -38,7 +38,7 @@
 			});
 			const columns = [curve.x, curve.y];
 			if (curve.min) {
-				const edge = { class: "edge", label: "", stroke: "transparent", points: { show: false } };
+				const edge = { class: "edge", label: "", stroke: `color-mix(in srgb, ${ink} 55%, transparent)`, width: 0.5, points: { show: false } };
 				bands.push({ series: [out.length + 1, out.length], fill: `color-mix(in srgb, ${ink} 28%, transparent)` });
 				out.push(edge, { ...edge });
 				columns.push(curve.min, curve.max);
@@ -71,10 +71,10 @@
 			width: width(box), height: HEIGHT, series: out, bands,
 			scales: { x: { time: false }, y: { range: (u, low, high) => range(chart, low, high) } },
 			axes: [
-				{ ...axis, label: "step", labelSize: 18, labelGap: 0, values: (u, v) => v.map((x) => (Number.isInteger(x) ? short(x) : "")) },
+				{ ...axis, label: "step", size: 28, labelSize: 18, labelGap: 0, values: (u, v) => v.map((x) => (Number.isInteger(x) ? short(x) : "")) },
 				{ ...axis, size: 64, values: (u, v) => v.map((y) => text(chart, y)) },
 			],
-			cursor: { y: false, dataIdx: nearest, sync: { key: "run" } },
+			cursor: { y: false, dataIdx: nearest, sync: { key: "run" }, points: { size: (u, i) => (out[i].class ? 0 : 7) } },
 		}, data, box));
 	}
 

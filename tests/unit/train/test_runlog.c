@@ -15,7 +15,7 @@
 #include "train/runlog.h"
 #include "train/tfevents.h"
 
-static char dir[64];
+static char root[64], dir[80]; /* each test has its folder in root */
 
 static const char *in_dir(const char *name)
 {
@@ -28,9 +28,8 @@ static const char *in_dir(const char *name)
 
 static void new_dir(void)
 {
-	snprintf(dir, sizeof dir, "/tmp/tepal-runlog-XXXXXX");
-	if (!mkdtemp(dir))
-		abort();
+	static int n;
+	snprintf(dir, sizeof dir, "%s/%d", root, n++);
 }
 
 static int warnings;
@@ -163,6 +162,7 @@ static int test_a_killed_process_loses_no_line(void)
 
 static int append(const char *text)
 {
+	CHECK(!tp_make_dirs(dir, NULL), "no folder");
 	FILE *f = fopen(in_dir("metrics.jsonl"), "a");
 	CHECK(f && fputs(text, f) >= 0, "cannot write");
 	fclose(f);
@@ -321,9 +321,15 @@ int main(int argc, char **argv)
 {
 	if (argc == 3)
 		return write_sample(argv[2]);
-	return RUN(T(test_crc32c_is_the_standards), T(test_a_record_has_the_bytes_it_must_have),
+	snprintf(root, sizeof root, "/tmp/tepal-runlog-XXXXXX");
+	if (!mkdtemp(root))
+		return 1;
+	int result = RUN(T(test_crc32c_is_the_standards), T(test_a_record_has_the_bytes_it_must_have),
 		T(test_a_line_says_what_is_not_finite), T(test_a_killed_process_loses_no_line),
 		T(test_a_resumed_log_is_as_if_never_interrupted), T(test_an_earlier_log_is_moved_aside),
 		T(test_a_full_disk_is_a_warning), T(test_lines_that_are_none_are_counted),
 		T(test_open_survives_any_failed_allocation));
+	char cmd[96];
+	snprintf(cmd, sizeof cmd, "rm -rf '%s'", root);
+	return system(cmd) ? 1 : result;
 }
