@@ -1,8 +1,13 @@
-# Turns the files of the page into one C file: cmake -DOUT=x.c -DDIR=web -DFILES=a|b -P embed.cmake
+# Turns the files of a page into one C file: cmake -DOUT=x.c -DDIR=web -DFILES=a|b [-DHEADER=h -DNAME=n] -P embed.cmake
+# HEADER declares the type n and the arrays ns and n_ns; the server's without it.
+if(NOT HEADER)
+	set(HEADER server/app_int.h)
+	set(NAME web_file)
+endif()
 string(REPLACE "|" ";" FILES "${FILES}")
 set(types .html "text/html; charset=utf-8" .js "text/javascript; charset=utf-8" .css "text/css; charset=utf-8"
 	.svg "image/svg+xml" .png "image/png" .ico "image/x-icon" .json "application/json; charset=utf-8"
-	.webmanifest "application/manifest+json")
+	.webmanifest "application/manifest+json" .txt "text/plain; charset=utf-8")
 set(bodies "")
 set(table "")
 set(n 0)
@@ -22,5 +27,5 @@ foreach(f ${FILES})
 	string(APPEND table "\t{\"${f}\", \"${type}\", \"\\\"${sum}\\\"\", f${n}, sizeof f${n} - 1},\n")
 	math(EXPR n "${n} + 1")
 endforeach()
-file(WRITE ${OUT} "/* Made by tools/embed.cmake from web/. */\n#include \"server/app_int.h\"\n\n${bodies}
-const tp_web_file tp_web_files[] = {\n${table}\t{0}};\nconst int tp_n_web_files = ${n};\n")
+file(WRITE ${OUT} "/* Made by tools/embed.cmake from web/. */\n#include \"${HEADER}\"\n\n${bodies}
+const tp_${NAME} tp_${NAME}s[] = {\n${table}\t{0}};\nconst int tp_n_${NAME}s = ${n};\n")

@@ -2,6 +2,7 @@
 #include "base/json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -29,6 +30,15 @@ tp_code tp_json_dump(char **out, const json_t *j, tp_err *err)
 		return tp_nomem(err, 0);
 	*out = copy;
 	return TP_OK;
+}
+
+void tp_number_text(char out[TP_NUMBER_TEXT], double v)
+{
+	for (int digits = 15; digits <= 17; digits++) {
+		snprintf(out, TP_NUMBER_TEXT, "%.*g", digits, v);
+		if (strtod(out, NULL) == v)
+			return;
+	}
 }
 
 static tp_code missing(tp_err *err, const char *where, const char *key, const char *what)

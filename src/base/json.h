@@ -18,6 +18,10 @@ TP_CHECKED tp_code tp_json_parse(json_t **out, const char *text, size_t len, con
 /* Compact, keys in the order they were set, doubles with 17 digits. The caller frees with tp_free(). */
 TP_CHECKED tp_code tp_json_dump(char **out, const json_t *j, tp_err *err);
 
+/* The fewest digits that read back as v, which is finite: valid JSON, and what a person would write. */
+enum { TP_NUMBER_TEXT = 32 };
+void tp_number_text(char out[TP_NUMBER_TEXT], double v);
+
 /* Required members: TP_EFORMAT when missing or of another type. */
 TP_CHECKED tp_code tp_json_text(
 	const char **out, const json_t *o, const char *key, const char *where, tp_err *err);

@@ -14,3 +14,8 @@ if(TP_NODE AND TARGET tepal)
 	set_tests_properties(e2e.page PROPERTIES
 		ENVIRONMENT "TEPAL_BIN=$<TARGET_FILE:tepal>;TEPAL_MODEL=${TP_E2E_MODEL};TEPAL_SHOTS=${CMAKE_BINARY_DIR}/page")
 endif()
+if(TP_NODE)
+	add_test(NAME e2e.report COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/report.test.mjs)
+	set_tests_properties(e2e.report PROPERTIES
+		ENVIRONMENT "TEPAL_MAKE_REPORT=$<TARGET_FILE:make_report>;TEPAL_SHOTS=${CMAKE_BINARY_DIR}/report")
+endif()
