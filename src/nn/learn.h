@@ -43,6 +43,7 @@ typedef struct {
 	 * first trained one that only gradients would need. */
 	bool frozen[TP_MAX_STAGES];
 	float bn_momentum; /* of running statistics, instead of the network's own; 0: the network's */
+	bool direct;       /* no Winograd: rounds less, and is slower */
 	bool whole;        /* test of parts: no dropout */
 } tp_learn_opts;
 #define TP_LEARN_OPTS_INIT                                                                                   \

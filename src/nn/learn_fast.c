@@ -37,7 +37,10 @@ typedef struct {
 	dnnl_primitive_t lay[PASSES]; /* WEIGHTS: the summed gradient back to rows */
 	dnnl_memory_t grad_plain;
 	size_t grad_floats; /* of a partial */
-	bool depthwise;     /* the weight gradient is a kernel of ours */
+	bool depthwise;     /* the weight gradient is a kernel of ours, in rows */
+	bool wino
+		[PASSES]; /* Winograd's kernels instead of a primitive; the weight gradient is in rows then */
+	float *u[PASSES]; /* the weights as they want them */
 	conv_thread *t;
 	char impl[PASSES][48];
 } fast_conv;
@@ -152,10 +155,12 @@ static dnnl_status_t make_size(fast *f, fast_conv *c, int which, const tp_lstep 
 		rc = tp_conv_train_pd(&z->pd[pass], f->engine, (tp_pass)pass, TP_CMD(&z->src), laid,
 			s->node->bias && pass != DATA ? TP_CMD(&z->bias) : NULL, TP_CMD(&z->dst), &s->geo,
 			z->pd[FORWARD]);
-		if (!rc)
+		if (!rc && !c->wino[pass])
 			rc = dnnl_primitive_create(&z->prim[pass], z->pd[pass]);
 		if (rc)
 			break;
+		if (c->wino[pass])
+			continue;
 		const char *impl = "?";
 		dnnl_primitive_desc_query(z->pd[pass], dnnl_query_impl_info_str, 0, (void *)&impl);
 		snprintf(c->impl[pass], sizeof c->impl[pass], "%s", impl);
@@ -181,7 +186,7 @@ static dnnl_status_t make_layouts(fast *f, fast_conv *c, const tp_lstep *s, floa
 	if (!rc) /* its place is set when a thread needs it */
 		rc = dnnl_memory_create(&c->grad_plain, TP_CMD(&c->w_plain), f->engine, w);
 	for (int pass = 0; pass < PASSES && !rc; pass++) {
-		if (!c->size[0].pd[pass])
+		if (!c->size[0].pd[pass] || c->wino[pass])
 			continue;
 		tp_cmd laid = dnnl_primitive_desc_query_md(c->size[0].pd[pass],
 			pass == WEIGHTS ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
@@ -217,6 +222,33 @@ static dnnl_status_t memory(dnnl_memory_t *out, const fast *f, const tp_md *md, 
 	return dnnl_memory_create(out, TP_CMD(md), f->engine, at);
 }
 
+/* Winograd where it can and pays: what was measured is in docs/benchmarks.md. */
+static tp_code choose_wino(tp_learner *l, fast_conv *c, const tp_lstep *s, tp_err *err)
+{
+	fast *f = l->fast;
+	tp_geo g = s->geo;
+	size_t n = 36 * (size_t)g.c * (size_t)g.oc;
+	g.n = f->photos[1] ? f->photos[1] : f->photos[0];
+	if (l->opts.direct || !f->k->native || l->net->v[s->in[0]].kind == TP_OP_INPUT ||
+		!tp_wino_can(&g, f->k->block) || !tp_wino_pays(&g))
+		return TP_OK;
+	g.n = f->photos[0];
+	tp_geo back = tp_wino_back_geo(&g);
+	c->wino[FORWARD] = true;
+	c->wino[DATA] = s->want[0] && tp_wino_can(&back, f->k->block);
+	c->wino[WEIGHTS] = s->trains;
+	for (int pass = FORWARD; pass <= DATA; pass++)
+		if (c->wino[pass] && !(c->u[pass] = tp_alloc_aligned(n * sizeof(float))))
+			return tp_nomem(err, n * sizeof(float));
+	grow(&f->scratch_bytes, f->k->wino_scratch(&g) * sizeof(float));
+	grow(&f->scratch_bytes, f->k->wino_scratch(&back) * sizeof(float));
+	grow(&f->scratch_bytes, f->k->wino_dw_scratch(&g, g.c / f->k->block) * sizeof(float));
+	for (int pass = 0; pass < PASSES; pass++)
+		if (c->wino[pass])
+			snprintf(c->impl[pass], sizeof c->impl[pass], "kernel:%s winograd", f->k->isa);
+	return TP_OK;
+}
+
 /* A thread's memories; the input's place is set when it is known. */
 static dnnl_status_t bind(const tp_learner *l, fast_conv *c, const tp_lstep *s, int worker)
 {
@@ -234,7 +266,7 @@ static dnnl_status_t bind(const tp_learner *l, fast_conv *c, const tp_lstep *s, 
 	if (!rc && s->back)
 		rc = memory(&t->diff_dst, f, &z->dst, tp_grad_at(l, s->out, first));
 	for (int pass = 0; pass < PASSES && !rc; pass++)
-		if (z->pd[pass])
+		if (z->prim[pass])
 			rc = dnnl_memory_create(&t->scratch[pass],
 				dnnl_primitive_desc_query_md(z->pd[pass], dnnl_query_scratchpad_md, 0),
 				f->engine, f->scratch[worker]);
@@ -245,7 +277,7 @@ static dnnl_status_t bind(const tp_learner *l, fast_conv *c, const tp_lstep *s, 
 	if (!t->partial)
 		return dnnl_out_of_memory;
 	t->partial_b = t->partial + n;
-	if (!c->depthwise)
+	if (z->prim[WEIGHTS])
 		rc = dnnl_memory_create(&t->dw,
 			dnnl_primitive_desc_query_md(z->pd[WEIGHTS], dnnl_query_diff_weights_md, 0),
 			f->engine, t->partial);
@@ -262,8 +294,12 @@ static tp_code conv_open(tp_learner *l, int i, tp_err *err)
 	fast_conv *c = f->step[i].conv = tp_calloc(1, sizeof *c);
 	if (!c || !(c->t = tp_calloc((size_t)l->opts.threads, sizeof *c->t)))
 		return tp_nomem(err, sizeof *c);
-	/* oneDNN 2.6 and 3 have only a reference for windows wider than 3 without AVX-512 */
-	c->depthwise = g->groups == g->c && g->groups == g->oc && g->kh <= 5 && g->kw <= 5 && !s->node->bias;
+	/* oneDNN has only a reference for windows wider than 3 */
+	c->depthwise = g->groups == g->c && g->groups == g->oc && g->kh <= 5 && g->kw > 3 && g->kw <= 5 &&
+		       !s->node->bias;
+	tp_code rc = choose_wino(l, c, s, err);
+	if (rc)
+		return rc;
 	dnnl_status_t st = dnnl_success;
 	for (int which = 0; which < SIZES && !st; which++)
 		if (f->photos[which])
@@ -275,6 +311,8 @@ static tp_code conv_open(tp_learner *l, int i, tp_err *err)
 		snprintf(c->impl[WEIGHTS], sizeof c->impl[WEIGHTS], "kernel:%s", f->k->isa);
 		grow(&f->scratch_bytes, f->k->depthwise_scratch(g) * sizeof(float));
 	}
+	if (c->wino[WEIGHTS])
+		c->grad_floats = (size_t)g->oc * (size_t)g->c * 9;
 	grow(&f->flat_floats, (size_t)g->oc * (size_t)(g->c / g->groups) * (size_t)(g->kh * g->kw));
 	return st ? tp_dnnl_fail(err, st, s->node->name) : TP_OK;
 }
@@ -295,6 +333,7 @@ static void conv_close(fast_conv *c, int threads)
 		tp_md_free(&c->size[z].bias);
 	}
 	for (int pass = 0; pass < PASSES; pass++) {
+		tp_free_aligned(c->u[pass]);
 		if (c->w[pass])
 			dnnl_memory_destroy(c->w[pass]);
 		if (c->lay[pass])
@@ -318,13 +357,30 @@ static void conv_close(fast_conv *c, int threads)
 	tp_free(c);
 }
 
+/* A thread's photos through Winograd's forward kernel: the convolution itself, or the one that makes dx of dy. */
+static void run_wino(const fast *f, const fast_conv *c, int pass, float *y, const float *x, const float *bias,
+	const tp_geo *g, int worker)
+{
+	f->k->wino_conv(y, x, c->u[pass], bias, false, TP_ACT_NONE, g, 0, tp_wino_tiles(g), 0,
+		g->oc / f->k->block, (float *)(void *)f->scratch[worker]);
+}
+
 static void conv_forward(tp_learner *l, int i, int worker)
 {
 	fast *f = l->fast;
 	const tp_lstep *s = &l->step[i];
 	fast_conv *c = f->step[i].conv;
 	conv_thread *t = &c->t[worker];
+	tp_share share = tp_share_of(l, worker);
 	dnnl_status_t st = dnnl_success;
+	if (c->wino[FORWARD]) {
+		tp_geo g = s->geo;
+		g.n = share.n;
+		run_wino(f, c, FORWARD, tp_value_at(l, s->out, share.first),
+			tp_value_at(l, s->in[0], share.first), s->node->bias ? tp_param_at(l, s, 1) : NULL,
+			&g, worker);
+		return;
+	}
 	dnnl_memory_t bias = NULL;
 	if (l->net->v[s->in[0]].kind == TP_OP_INPUT)
 		st = dnnl_memory_set_data_handle(
@@ -342,6 +398,36 @@ static void conv_forward(tp_learner *l, int i, int worker)
 	note(l, worker, st, s->node->name);
 }
 
+/* The weight gradient by a kernel of ours, in rows: depthwise or Winograd's. */
+static void weights_by_kernel(tp_learner *l, int i, int worker)
+{
+	fast *f = l->fast;
+	const tp_lstep *s = &l->step[i];
+	fast_conv *c = f->step[i].conv;
+	conv_thread *t = &c->t[worker];
+	tp_share share = tp_share_of(l, worker);
+	const float *x = tp_value_at(l, s->in[0], share.first), *dy = tp_grad_at(l, s->out, share.first);
+	float *scratch = (float *)(void *)f->scratch[worker];
+	tp_geo g = s->geo;
+	g.n = share.n;
+	memset(t->partial, 0, c->grad_floats * sizeof *t->partial);
+	if (c->depthwise)
+		f->k->depthwise_dw(t->partial, x, dy, &g, 0, blocks_of(f, g.c), scratch);
+	else
+		f->k->wino_dw(t->partial, x, dy, &g, 0, g.c / f->k->block, scratch);
+	if (!s->node->bias)
+		return;
+	double *sum = (double *)(void *)scratch, *sq = sum + g.oc;
+	tp_geo out = g; /* the bias's gradient is a sum over dy */
+	out.c = g.oc;
+	out.h = g.oh;
+	out.w = g.ow;
+	memset(sum, 0, 2 * (size_t)g.oc * sizeof *sum);
+	f->k->norm_sums(sum, sq, dy, &out, 0, blocks_of(f, g.oc) * share.n);
+	for (int k = 0; k < g.oc; k++)
+		t->partial_b[k] = (float)sum[k];
+}
+
 static void conv_backward(tp_learner *l, int i, int worker)
 {
 	fast *f = l->fast;
@@ -352,13 +438,8 @@ static void conv_backward(tp_learner *l, int i, int worker)
 	tp_share share = tp_share_of(l, worker);
 	dnnl_status_t st = dnnl_success;
 	double t0 = tp_now();
-	if (s->trains && c->depthwise) {
-		tp_geo g = s->geo;
-		g.n = share.n;
-		memset(t->partial, 0, c->grad_floats * sizeof *t->partial);
-		f->k->depthwise_dw(t->partial, tp_value_at(l, s->in[0], share.first),
-			tp_grad_at(l, s->out, share.first), &g, 0, blocks_of(f, g.c),
-			(float *)(void *)f->scratch[worker]);
+	if (s->trains && (c->depthwise || c->wino[WEIGHTS])) {
+		weights_by_kernel(l, i, worker);
 	} else if (s->trains) {
 		dnnl_exec_arg_t arg[] = { { DNNL_ARG_SRC, t->src }, { DNNL_ARG_DIFF_DST, t->diff_dst },
 			{ DNNL_ARG_DIFF_WEIGHTS, t->dw }, { DNNL_ARG_SCRATCHPAD, t->scratch[WEIGHTS] },
@@ -369,7 +450,13 @@ static void conv_backward(tp_learner *l, int i, int worker)
 	double weights = tp_learner_spent(l, i, WEIGHTS, worker, t0) - t0;
 	if (!worker)
 		l->spent[3 * i + DATA] -= weights;
-	if (!st && s->want[0]) {
+	if (!st && c->wino[DATA]) {
+		tp_geo g = s->geo;
+		g.n = share.n;
+		tp_geo back = tp_wino_back_geo(&g);
+		run_wino(f, c, DATA, tp_grad_out(l, s, 0, share.first), tp_grad_at(l, s->out, share.first),
+			NULL, &back, worker);
+	} else if (!st && s->want[0]) {
 		dnnl_exec_arg_t arg[] = { { DNNL_ARG_DIFF_DST, t->diff_dst },
 			{ DNNL_ARG_WEIGHTS, c->w[DATA] }, { DNNL_ARG_DIFF_SRC, t->diff_src },
 			{ DNNL_ARG_SCRATCHPAD, t->scratch[DATA] } };
@@ -383,6 +470,10 @@ static void lay_weights(tp_learner *l, int i, int worker, int pass)
 {
 	fast *f = l->fast;
 	fast_conv *c = f->step[i].conv;
+	const tp_geo *g = &l->step[i].geo;
+	if (c->wino[pass])
+		f->k->wino_weights(c->u[pass], tp_param_at(l, &l->step[i], 0), g->oc, g->c, pass == DATA, 0,
+			(pass == DATA ? g->c : g->oc) / f->k->block);
 	if (!c->lay[pass])
 		return;
 	dnnl_exec_arg_t arg[] = { { DNNL_ARG_FROM, c->plain }, { DNNL_ARG_TO, c->w[pass] } };
@@ -409,7 +500,7 @@ static void sum_conv(tp_learner *l, int i, int worker)
 		accumulate(sum, c->t[t].partial, c->grad_floats + bias);
 	if (bias)
 		accumulate(tp_param_grad(l, s, 1), sum + c->grad_floats, bias);
-	if (c->depthwise) {
+	if (c->depthwise || c->wino[WEIGHTS]) {
 		accumulate(tp_param_grad(l, s, 0), sum, n);
 		return;
 	}

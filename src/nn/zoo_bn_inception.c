@@ -31,7 +31,7 @@ enum { N_BLOCKS = sizeof blocks / sizeof *blocks, FEATURES = 1024 };
 /* The port gives its batch-norms Caffe's momentum of 0.9, which counts the other way round: 0.1 is meant. */
 static int conv(tp_net *net, int x, const char *at, const char *op, int channels, tp_window win)
 {
-	char name[48];
+	char name[96]; /* names of this network have 34 characters at most */
 	snprintf(name, sizeof name, "%s%s", at, op);
 	x = tp_net_conv(net, x, name, channels, win, 1, true);
 	snprintf(name, sizeof name, "%s%s_bn", at, op);

@@ -65,6 +65,7 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "cache_side", TP_CFG_INT, AT(cache_side), "0", 0, 4096, NULL, "their short side; 0: not shrunk" },
 	{ "save_minutes", TP_CFG_REAL, AT(save_minutes), "10", 0, 1e6, NULL,
 		"between checkpoints inside an epoch" },
+	{ "direct", TP_CFG_FLAG, AT(direct), "no", 0, 0, NULL, "convolutions without Winograd's short cut" },
 	{ "seed", TP_CFG_INT, AT(seed), "1", 0, 2147483647, NULL, "of everything that is drawn in training" },
 	{ 0 },
 };
