@@ -43,6 +43,11 @@ static const tp_option table[] = {
 	{ "run", 'r', TP_OPT_TEXT, offsetof(options, o.run), "DIR", "folder for checkpoints and the log",
 		.fallback_help = "NAME.run" },
 	{ "resume", 0, TP_OPT_FLAG, offsetof(options, o.resume), .help = "go on with the run in its folder" },
+	{ "report", 0, TP_OPT_TEXT, offsetof(options, o.report), "FILE",
+		"write the fine-tuning's curves as one HTML page here too (DIR/report.html is always "
+		"written)" },
+	{ "show-augment", 0, TP_OPT_TEXT, offsetof(options, o.show_augment), "FILE",
+		"write a picture of how fine-tuning varies photos, and do nothing else" },
 	{ "quiet", 'q', TP_OPT_FLAG, offsetof(options, o.quiet), .help = "no progress" },
 	{ 0 },
 };
@@ -69,7 +74,8 @@ static tp_code read_recipe(options *x, tp_err *err)
 		rc = tp_cfg_set(&x->recipe, tp_recipe_items, x->set.v[i], err);
 	if (x->epochs)
 		x->recipe.epochs = x->epochs;
-	if (x->finetune || x->epochs || x->config || x->set.n || x->o.resume)
+	if (x->finetune || x->epochs || x->config || x->set.n || x->o.resume || x->o.show_augment ||
+		x->o.report)
 		x->o.recipe = &x->recipe;
 	return rc;
 }

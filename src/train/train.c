@@ -14,7 +14,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/progress.h"
+#include "train/html_report.h"
 #include "train/record.h"
+#include "train/show_augment.h"
 #include "train/table.h"
 #include "train/tune.h"
 
@@ -500,6 +502,17 @@ static tp_code fit_head(trainer *t, tp_err *err)
 	return rc ? rc : choose_penalty(t, err);
 }
 
+/* The run's report, where the caller wants it. */
+static tp_code write_report(const trainer *t, tp_err *err)
+{
+	char *log = tp_path_join(t->o->run, "metrics.jsonl"),
+	     *recipe = tp_path_join(t->o->run, "recipe.json");
+	tp_code rc = log && recipe ? tp_html_report(log, recipe, t->o->report, err) : tp_nomem(err, 0);
+	tp_free(log);
+	tp_free(recipe);
+	return rc;
+}
+
 static tp_code train(trainer *t, tp_err *err)
 {
 	double t0 = tp_now();
@@ -510,6 +523,8 @@ static tp_code train(trainer *t, tp_err *err)
 		rc = tp_manifest_open(&t->m, t->o->photos, t->o->seed, err);
 	if (rc)
 		return rc;
+	if (t->o->show_augment)
+		return tp_show_augment(t->o->show_augment, &t->m, &t->prep, t->o->recipe, err);
 	t->run.m = &t->m;
 	t->run.features = &t->f;
 	t->run.prep = &t->prep;
@@ -521,7 +536,9 @@ static tp_code train(trainer *t, tp_err *err)
 	if (!rc)
 		rc = report(t, err);
 	t->run.seconds = tp_now() - t0;
-	return rc ? rc : save(t, err);
+	if (!rc)
+		rc = save(t, err);
+	return rc || !t->o->report ? rc : write_report(t, err);
 }
 
 tp_code tp_train(const tp_train_opts *o, tp_err *err)

@@ -131,6 +131,9 @@ typedef struct {
 		recipe; /* how the whole network is fine-tuned (recipe.h); NULL: only the classifier is trained */
 	const char *run; /* folder of the fine-tuning's checkpoints and log */
 	bool resume;     /* go on with the run in it */
+	const char *
+		show_augment; /* write a picture of what the recipe makes of photos here, and do nothing else */
+	const char *report;   /* a copy of the run's report (html_report.h) goes here */
 } tp_train_opts;
 
 /* Trains, writes the model, prints the report on stdout. */

@@ -7,11 +7,13 @@
 
 #include "base/cancel.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/progress.h"
 #include "base/rng.h"
 #include "train/ema.h"
+#include "train/html_report.h"
 #include "train/tune_int.h"
 
 /* ---- making a run ----------------------------------------------------------------------------------------- */
@@ -202,6 +204,26 @@ static tp_code check_dir(const tp_tune_job *job, tp_err *err)
 	return tp_make_dirs(job->dir, err);
 }
 
+/* DIR/recipe.json: what the run was told, every default included. */
+static tp_code write_recipe(const tp_tuner *t, tp_err *err)
+{
+	char *path = tp_path_join(t->job->dir, "recipe.json"), *text = NULL;
+	json_t *j = tp_cfg_to_json(t->r, tp_recipe_items);
+	tp_outfile *f = NULL;
+	tp_code rc = path && j ? tp_json_dump(&text, j, err) : tp_nomem(err, 0);
+	if (!rc)
+		rc = tp_outfile_open(&f, path, err);
+	if (!rc)
+		rc = tp_outfile_write(f, text, strlen(text), err);
+	if (!rc)
+		rc = tp_outfile_commit(&f, err);
+	tp_outfile_abort(&f);
+	json_decref(j);
+	tp_free(text);
+	tp_free(path);
+	return rc;
+}
+
 static tp_code start(tp_tuner *t, tp_err *err)
 {
 	tp_lr_opts lr;
@@ -237,11 +259,16 @@ static tp_code start(tp_tuner *t, tp_err *err)
 		rc = make_loader(t, err);
 	if (!rc)
 		rc = make_optimizer(t, err);
-	return rc || !t->job->resume ? rc : tp_tune_load(t, err);
+	if (!rc && t->job->resume)
+		rc = tp_tune_load(t, err);
+	if (!rc)
+		rc = write_recipe(t, err);
+	return rc ? rc : tp_runlog_open(&t->log, t->job->dir, t->s.step, err);
 }
 
 static void dispose(tp_tuner *t)
 {
+	tp_runlog_close(t->log);
 	tp_learner_free(t->l);
 	tp_optim_free(t->o);
 	tp_loader_free(t->loader);
@@ -341,6 +368,24 @@ static tp_code update(tp_tuner *t, double loss, double *lr, double *norm, tp_err
 	return rc;
 }
 
+static double epochs_done(const tp_tuner *t)
+{
+	return t->s.epoch + (double)t->s.at / (double)t->n_train;
+}
+
+static void log_step(tp_tuner *t, double loss, double lr, double norm)
+{
+	tp_loader_stats s;
+	double now = tp_now(), took = now - t->clock;
+	tp_loader_get_stats(&s, t->loader);
+	const tp_run_value v[] = { { TP_TAG_LOSS, loss }, { TP_TAG_LR, lr }, { TP_TAG_GRAD_NORM, norm },
+		{ TP_TAG_IMAGES_PER_S, t->batch * t->r->accumulate / took },
+		{ TP_TAG_WAIT, fmin(1, (s.waited - t->waited) / took) } };
+	tp_runlog_add(t->log, t->s.step, epochs_done(t), v, sizeof v / sizeof *v);
+	t->clock = now;
+	t->waited = s.waited;
+}
+
 /* One optimiser step; *over when the epoch has no whole one left. */
 static tp_code step(tp_tuner *t, bool *over, tp_err *err)
 {
@@ -360,9 +405,11 @@ static tp_code step(tp_tuner *t, bool *over, tp_err *err)
 			return rc;
 	}
 	tp_code rc = update(t, loss, &lr, &norm, err);
-	if (!rc)
-		t->s.at += (size_t)t->batch * (size_t)t->r->accumulate;
-	return rc;
+	if (rc)
+		return rc;
+	t->s.at += (size_t)t->batch * (size_t)t->r->accumulate;
+	log_step(t, loss, lr, norm);
+	return TP_OK;
 }
 
 /* ---- an epoch --------------------------------------------------------------------------------------------------- */
@@ -398,6 +445,7 @@ static tp_code train_epoch(tp_tuner *t, tp_err *err)
 	if (!rc)
 		rc = tp_loader_start(t->loader, (uint64_t)t->s.epoch, t->order, t->n_train, t->s.at, err);
 	size_t a_step = (size_t)t->batch * (size_t)t->r->accumulate;
+	t->clock = tp_now();
 	tp_progress *p = tp_progress_start(what, t->steps * a_step - t->s.at, t->job->quiet);
 	while (!rc && !over && t->s.at + a_step <= t->steps * a_step) {
 		rc = step(t, &over, err);
@@ -451,11 +499,31 @@ static void note_epoch(tp_tuner *t, const tp_metrics *m, double loss, double rig
 		json_object_set_new(e, "val_macro_top1", json_real(m->macro_top1));
 	}
 	json_array_append_new(t->epochs, e);
+	const tp_run_value v[] = { { TP_TAG_VAL_LOSS, m->nll }, { TP_TAG_VAL_TOP1, m->top1 },
+		{ TP_TAG_VAL_TOP5, m->top5 }, { TP_TAG_VAL_MACRO_TOP1, m->macro_top1 },
+		{ "train/top1", right } };
+	/* without validation photos only the last of these says anything */
+	tp_runlog_add(t->log, t->s.step, t->s.epoch + 1, m->n ? v : v + 4, m->n ? 5 : 1);
 	if (!t->job->quiet && m->n)
 		fprintf(stderr,
 			"epoch %d: loss %.4f, right %.1f %%; validation: loss %.4f, top-1 %.2f %%, mean over "
 			"species %.2f %%\n",
 			t->s.epoch + 1, loss, 100 * right, m->nll, 100 * m->top1, 100 * m->macro_top1);
+}
+
+/* DIR/report.html, to look at while the run goes on. What cannot be written costs a warning. */
+static void write_report(const tp_tuner *t)
+{
+	char *log = tp_path_join(t->job->dir, "metrics.jsonl"),
+	     *recipe = tp_path_join(t->job->dir, "recipe.json"),
+	     *out = tp_path_join(t->job->dir, "report.html");
+	tp_err err = { 0 };
+	tp_code rc = log && recipe && out ? tp_html_report(log, recipe, out, &err) : tp_nomem(&err, 0);
+	if (rc)
+		tp_log(TP_LOG_WARN, "the report was not written: %s", err.msg);
+	tp_free(log);
+	tp_free(recipe);
+	tp_free(out);
 }
 
 /* What ends an epoch: validation, the best weights so far, a checkpoint. *stop: enough. */
@@ -480,6 +548,7 @@ static tp_code end_epoch(tp_tuner *t, bool *stop, tp_err *err)
 	tp_weights_free(w);
 	if (rc)
 		return rc;
+	write_report(t);
 	t->s.epoch++;
 	t->s.at = t->s.seen = 0;
 	t->s.loss = t->s.right = 0;

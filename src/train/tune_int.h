@@ -5,6 +5,7 @@
 #include "data/loader.h"
 #include "nn/learn.h"
 #include "train/loss.h"
+#include "train/runlog.h"
 #include "train/sampler.h"
 #include "train/tune.h"
 
@@ -44,6 +45,8 @@ typedef struct {
 	double *rows;
 	tp_weights *best;
 	json_t *epochs;
+	tp_runlog *log;
+	double clock, waited; /* when the step before ended, and what the loader had cost until then */
 	tp_tune_state s;
 } tp_tuner;
 
