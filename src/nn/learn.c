@@ -109,6 +109,22 @@ static void find_gradients(tp_learner *l, bool *wanted)
 	}
 }
 
+static int step_of(const tp_learner *l, int node)
+{
+	for (int i = 0; i < l->n_steps; i++)
+		if (l->step[i].out == node)
+			return i;
+	return NONE;
+}
+
+/* Can what step `from` made be computed again when a convolution's weights want it? A batch-norm without a shortcut can,
+ * from an input that its own backward pass keeps longer than that. */
+static bool can_repeat(const tp_learner *l, int from)
+{
+	const tp_lstep *s = from == NONE ? NULL : &l->step[from];
+	return s && !l->opts.plain && s->kind == TP_OP_BATCH_NORM && s->n_in == 1 && s->batch_stat;
+}
+
 /* What a step's backward reads of the forward pass. */
 static void keep_values(tp_learner *l, int i)
 {
@@ -118,6 +134,8 @@ static void keep_values(tp_learner *l, int i)
 	bool input = false, output = s->act != TP_ACT_NONE && !again;
 	switch (s->kind) {
 	case TP_OP_CONV:
+		input = s->trains && !can_repeat(l, s->from);
+		break;
 	case TP_OP_LINEAR:
 		input = s->trains;
 		break;
@@ -160,10 +178,8 @@ static bool can_share(const tp_learner *l, const tp_lstep *s, int k)
 	bool added = s->kind == TP_OP_ADD || (s->kind == TP_OP_BATCH_NORM && k == 1);
 	if (!added || only_reader(l->net, node) == NONE)
 		return false;
-	for (int i = 0; i < l->n_steps; i++)
-		if (l->step[i].out == node)
-			return l->step[i].act == TP_ACT_NONE;
-	return false;
+	int from = step_of(l, node);
+	return from != NONE && l->step[from].act == TP_ACT_NONE;
 }
 
 static void plan_gradients(tp_learner *l)
@@ -171,8 +187,11 @@ static void plan_gradients(tp_learner *l)
 	for (int i = l->n_steps - 1; i >= 0; i--) {
 		tp_lstep *s = &l->step[i];
 		int now = back_time(l, i);
+		s->again = NONE;
 		if (!s->back)
 			continue;
+		if (s->kind == TP_OP_CONV && s->trains && can_repeat(l, s->from))
+			s->again = new_piece(l, s->in[0], now);
 		touch(l, l->grad[s->out], now);
 		for (int k = 0; k < s->n_in; k++) {
 			int *g = &l->grad[s->in[k]];
@@ -247,6 +266,8 @@ static tp_code compile(tp_learner *l, tp_err *err)
 		for (size_t i = 0; i < n; i++)
 			l->value[i] = l->grad[i] = NONE;
 		make_steps(l, taken);
+		for (int i = 0; i < l->n_steps; i++)
+			l->step[i].from = step_of(l, l->step[i].in[0]);
 		find_gradients(l, wanted);
 		plan_values(l);
 		plan_gradients(l);
@@ -273,8 +294,8 @@ static tp_code alloc(tp_learner *l, tp_err *err)
 	size_t n = (size_t)l->net->n;
 	l->plane = tp_calloc(n, sizeof *l->plane);
 	l->step = tp_calloc(n, sizeof *l->step);
-	/* a value and a gradient a node, and a part an edge */
-	l->piece = tp_calloc(n * (2 + TP_MAX_IN), sizeof *l->piece);
+	/* a value, a gradient and a value again a node, and a part an edge */
+	l->piece = tp_calloc(n * (3 + TP_MAX_IN), sizeof *l->piece);
 	l->value = tp_calloc(n, sizeof *l->value);
 	l->grad = tp_calloc(n, sizeof *l->grad);
 	l->spent = tp_calloc(3 * n, sizeof *l->spent);
@@ -423,6 +444,11 @@ float *tp_grad_at(const tp_learner *l, int node, int photo)
 float *tp_grad_out(const tp_learner *l, const tp_lstep *s, int k, int photo)
 {
 	return s->part[k] != NONE ? piece_at(l, s->part[k], photo) : tp_grad_at(l, s->in[k], photo);
+}
+
+float *tp_again_at(const tp_learner *l, const tp_lstep *s, int photo)
+{
+	return piece_at(l, s->again, photo);
 }
 
 float *tp_param_at(const tp_learner *l, const tp_lstep *s, int field)

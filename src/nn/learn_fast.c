@@ -24,7 +24,7 @@ typedef struct {
 
 /* A thread's memories of a convolution. */
 typedef struct {
-	dnnl_memory_t src, dst, diff_src, diff_dst, dw, db, scratch[PASSES];
+	dnnl_memory_t src, again, dst, diff_src, diff_dst, dw, db, scratch[PASSES];
 	float *partial, *partial_b; /* its share of the weight gradient, as the primitive writes it */
 } conv_thread;
 
@@ -32,15 +32,15 @@ typedef struct {
 	conv_size size[SIZES];
 	tp_md w_plain;
 	dnnl_memory_t plain,
-		w[PASSES]; /* weights as they lie in the slab, and as FORWARD and DATA want them */
-	float *laid[PASSES];
+		w[PASSES];            /* weights as they lie in the slab, and as FORWARD and DATA want them */
+	float *laid;                  /* of the pass that runs */
 	dnnl_primitive_t lay[PASSES]; /* WEIGHTS: the summed gradient back to rows */
 	dnnl_memory_t grad_plain;
 	size_t grad_floats; /* of a partial */
 	bool depthwise;     /* the weight gradient is a kernel of ours, in rows */
 	bool wino
 		[PASSES]; /* Winograd's kernels instead of a primitive; the weight gradient is in rows then */
-	float *u[PASSES]; /* the weights as they want them */
+	float *u;         /* the weights as they want them, of the pass that runs */
 	conv_thread *t;
 	char impl[PASSES][48];
 } fast_conv;
@@ -171,8 +171,19 @@ static dnnl_status_t make_size(fast *f, fast_conv *c, int which, const tp_lstep 
 	return rc;
 }
 
+/* What the larger of the two layouts takes: only one of them is needed at a time. */
+static size_t laid_bytes(const fast_conv *c)
+{
+	size_t most = 0;
+	for (int pass = FORWARD; pass <= DATA; pass++)
+		if (c->size[0].pd[pass])
+			grow(&most, dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(
+					    c->size[0].pd[pass], dnnl_query_weights_md, 0)));
+	return most;
+}
+
 /* Memories and reorders between the slab's rows and what a pass wants. */
-static dnnl_status_t make_layouts(fast *f, fast_conv *c, const tp_lstep *s, float *w, tp_err *err)
+static dnnl_status_t make_layouts(fast *f, fast_conv *c, const tp_lstep *s, float *w)
 {
 	const tp_geo *g = &s->geo;
 	bool grouped = g->groups > 1;
@@ -180,7 +191,6 @@ static dnnl_status_t make_layouts(fast *f, fast_conv *c, const tp_lstep *s, floa
 	dnnl_dims_t wg = { g->groups, g->oc / g->groups, g->c / g->groups, g->kh, g->kw };
 	dnnl_status_t rc =
 		tp_md_init(&c->w_plain, grouped ? 5 : 4, grouped ? wg : wd, grouped ? dnnl_goihw : dnnl_oihw);
-	(void)err;
 	if (!rc)
 		rc = dnnl_memory_create(&c->plain, TP_CMD(&c->w_plain), f->engine, w);
 	if (!rc) /* its place is set when a thread needs it */
@@ -196,10 +206,9 @@ static dnnl_status_t make_layouts(fast *f, fast_conv *c, const tp_lstep *s, floa
 			c->grad_floats = bytes / sizeof(float);
 			rc = tp_reorder_pd(&pd, f->engine, laid, TP_CMD(&c->w_plain));
 		} else {
-			c->laid[pass] = tp_alloc_aligned(bytes);
-			if (!c->laid[pass])
+			if (!c->laid && !(c->laid = tp_alloc_aligned(laid_bytes(c))))
 				return dnnl_out_of_memory;
-			rc = dnnl_memory_create(&c->w[pass], laid, f->engine, c->laid[pass]);
+			rc = dnnl_memory_create(&c->w[pass], laid, f->engine, c->laid);
 			if (!rc)
 				rc = tp_reorder_pd(&pd, f->engine, TP_CMD(&c->w_plain), laid);
 		}
@@ -237,9 +246,9 @@ static tp_code choose_wino(tp_learner *l, fast_conv *c, const tp_lstep *s, tp_er
 	c->wino[FORWARD] = true;
 	c->wino[DATA] = s->want[0] && tp_wino_can(&back, f->k->block);
 	c->wino[WEIGHTS] = s->trains;
-	for (int pass = FORWARD; pass <= DATA; pass++)
-		if (c->wino[pass] && !(c->u[pass] = tp_alloc_aligned(n * sizeof(float))))
-			return tp_nomem(err, n * sizeof(float));
+	c->u = tp_alloc_aligned(n * sizeof(float));
+	if (!c->u)
+		return tp_nomem(err, n * sizeof(float));
 	grow(&f->scratch_bytes, f->k->wino_scratch(&g) * sizeof(float));
 	grow(&f->scratch_bytes, f->k->wino_scratch(&back) * sizeof(float));
 	grow(&f->scratch_bytes, f->k->wino_dw_scratch(&g, g.c / f->k->block) * sizeof(float));
@@ -259,6 +268,8 @@ static dnnl_status_t bind(const tp_learner *l, fast_conv *c, const tp_lstep *s, 
 	bool input = l->net->v[s->in[0]].kind == TP_OP_INPUT;
 	void *x = input ? (void *)l->arena : tp_value_at(l, s->in[0], first);
 	dnnl_status_t rc = memory(&t->src, f, &z->src, x);
+	if (!rc && s->again >= 0)
+		rc = memory(&t->again, f, &z->src, tp_again_at(l, s, first));
 	if (!rc)
 		rc = memory(&t->dst, f, &z->dst, tp_value_at(l, s->out, first));
 	if (!rc && s->want[0])
@@ -305,7 +316,7 @@ static tp_code conv_open(tp_learner *l, int i, tp_err *err)
 		if (f->photos[which])
 			st = make_size(f, c, which, s, l->net->v[s->in[0]].kind == TP_OP_INPUT);
 	if (!st)
-		st = make_layouts(f, c, s, tp_param_at(l, s, 0), err);
+		st = make_layouts(f, c, s, tp_param_at(l, s, 0));
 	if (c->depthwise) {
 		c->grad_floats = (size_t)g->oc * (size_t)(g->kh * g->kw);
 		snprintf(c->impl[WEIGHTS], sizeof c->impl[WEIGHTS], "kernel:%s", f->k->isa);
@@ -333,21 +344,22 @@ static void conv_close(fast_conv *c, int threads)
 		tp_md_free(&c->size[z].bias);
 	}
 	for (int pass = 0; pass < PASSES; pass++) {
-		tp_free_aligned(c->u[pass]);
 		if (c->w[pass])
 			dnnl_memory_destroy(c->w[pass]);
 		if (c->lay[pass])
 			dnnl_primitive_destroy(c->lay[pass]);
-		tp_free_aligned(c->laid[pass]);
 	}
 	for (int i = 0; c->t && i < threads; i++) {
-		dnnl_memory_t m[] = { c->t[i].src, c->t[i].dst, c->t[i].diff_src, c->t[i].diff_dst,
-			c->t[i].dw, c->t[i].db, c->t[i].scratch[0], c->t[i].scratch[1], c->t[i].scratch[2] };
+		dnnl_memory_t m[] = { c->t[i].src, c->t[i].again, c->t[i].dst, c->t[i].diff_src,
+			c->t[i].diff_dst, c->t[i].dw, c->t[i].db, c->t[i].scratch[0], c->t[i].scratch[1],
+			c->t[i].scratch[2] };
 		for (size_t k = 0; k < sizeof m / sizeof *m; k++)
 			if (m[k])
 				dnnl_memory_destroy(m[k]);
 		tp_free_aligned(c->t[i].partial);
 	}
+	tp_free_aligned(c->u);
+	tp_free_aligned(c->laid);
 	if (c->plain)
 		dnnl_memory_destroy(c->plain);
 	if (c->grad_plain)
@@ -358,11 +370,11 @@ static void conv_close(fast_conv *c, int threads)
 }
 
 /* A thread's photos through Winograd's forward kernel: the convolution itself, or the one that makes dx of dy. */
-static void run_wino(const fast *f, const fast_conv *c, int pass, float *y, const float *x, const float *bias,
+static void run_wino(const fast *f, const fast_conv *c, float *y, const float *x, const float *bias,
 	const tp_geo *g, int worker)
 {
-	f->k->wino_conv(y, x, c->u[pass], bias, false, TP_ACT_NONE, g, 0, tp_wino_tiles(g), 0,
-		g->oc / f->k->block, (float *)(void *)f->scratch[worker]);
+	f->k->wino_conv(y, x, c->u, bias, false, TP_ACT_NONE, g, 0, tp_wino_tiles(g), 0, g->oc / f->k->block,
+		(float *)(void *)f->scratch[worker]);
 }
 
 static void conv_forward(tp_learner *l, int i, int worker)
@@ -376,9 +388,8 @@ static void conv_forward(tp_learner *l, int i, int worker)
 	if (c->wino[FORWARD]) {
 		tp_geo g = s->geo;
 		g.n = share.n;
-		run_wino(f, c, FORWARD, tp_value_at(l, s->out, share.first),
-			tp_value_at(l, s->in[0], share.first), s->node->bias ? tp_param_at(l, s, 1) : NULL,
-			&g, worker);
+		run_wino(f, c, tp_value_at(l, s->out, share.first), tp_value_at(l, s->in[0], share.first),
+			s->node->bias ? tp_param_at(l, s, 1) : NULL, &g, worker);
 		return;
 	}
 	dnnl_memory_t bias = NULL;
@@ -398,6 +409,8 @@ static void conv_forward(tp_learner *l, int i, int worker)
 	note(l, worker, st, s->node->name);
 }
 
+static void norm_again(tp_learner *l, const tp_lstep *conv, int worker);
+
 /* The weight gradient by a kernel of ours, in rows: depthwise or Winograd's. */
 static void weights_by_kernel(tp_learner *l, int i, int worker)
 {
@@ -406,7 +419,9 @@ static void weights_by_kernel(tp_learner *l, int i, int worker)
 	fast_conv *c = f->step[i].conv;
 	conv_thread *t = &c->t[worker];
 	tp_share share = tp_share_of(l, worker);
-	const float *x = tp_value_at(l, s->in[0], share.first), *dy = tp_grad_at(l, s->out, share.first);
+	const float *x =
+		s->again >= 0 ? tp_again_at(l, s, share.first) : tp_value_at(l, s->in[0], share.first);
+	const float *dy = tp_grad_at(l, s->out, share.first);
 	float *scratch = (float *)(void *)f->scratch[worker];
 	tp_geo g = s->geo;
 	g.n = share.n;
@@ -438,12 +453,14 @@ static void conv_backward(tp_learner *l, int i, int worker)
 	tp_share share = tp_share_of(l, worker);
 	dnnl_status_t st = dnnl_success;
 	double t0 = tp_now();
+	if (s->again >= 0)
+		norm_again(l, s, worker);
 	if (s->trains && (c->depthwise || c->wino[WEIGHTS])) {
 		weights_by_kernel(l, i, worker);
 	} else if (s->trains) {
-		dnnl_exec_arg_t arg[] = { { DNNL_ARG_SRC, t->src }, { DNNL_ARG_DIFF_DST, t->diff_dst },
-			{ DNNL_ARG_DIFF_WEIGHTS, t->dw }, { DNNL_ARG_SCRATCHPAD, t->scratch[WEIGHTS] },
-			{ DNNL_ARG_DIFF_BIAS, t->db } };
+		dnnl_exec_arg_t arg[] = { { DNNL_ARG_SRC, s->again >= 0 ? t->again : t->src },
+			{ DNNL_ARG_DIFF_DST, t->diff_dst }, { DNNL_ARG_DIFF_WEIGHTS, t->dw },
+			{ DNNL_ARG_SCRATCHPAD, t->scratch[WEIGHTS] }, { DNNL_ARG_DIFF_BIAS, t->db } };
 		st = dnnl_primitive_execute(z->prim[WEIGHTS], f->stream[worker], s->node->bias ? 5 : 4, arg);
 	}
 	/* what the caller will count as the data's gradient is taken off it here */
@@ -454,8 +471,8 @@ static void conv_backward(tp_learner *l, int i, int worker)
 		tp_geo g = s->geo;
 		g.n = share.n;
 		tp_geo back = tp_wino_back_geo(&g);
-		run_wino(f, c, DATA, tp_grad_out(l, s, 0, share.first), tp_grad_at(l, s->out, share.first),
-			NULL, &back, worker);
+		run_wino(f, c, tp_grad_out(l, s, 0, share.first), tp_grad_at(l, s->out, share.first), NULL,
+			&back, worker);
 	} else if (!st && s->want[0]) {
 		dnnl_exec_arg_t arg[] = { { DNNL_ARG_DIFF_DST, t->diff_dst },
 			{ DNNL_ARG_WEIGHTS, c->w[DATA] }, { DNNL_ARG_DIFF_SRC, t->diff_src },
@@ -472,7 +489,7 @@ static void lay_weights(tp_learner *l, int i, int worker, int pass)
 	fast_conv *c = f->step[i].conv;
 	const tp_geo *g = &l->step[i].geo;
 	if (c->wino[pass])
-		f->k->wino_weights(c->u[pass], tp_param_at(l, &l->step[i], 0), g->oc, g->c, pass == DATA, 0,
+		f->k->wino_weights(c->u, tp_param_at(l, &l->step[i], 0), g->oc, g->c, pass == DATA, 0,
 			(pass == DATA ? g->c : g->oc) / f->k->block);
 	if (!c->lay[pass])
 		return;
@@ -585,6 +602,18 @@ static void norm_forward(tp_learner *l, int i, int worker)
 	tp_norm v = norm_of(l, s, mine);
 	f->k->norm_apply(tp_value_at(l, s->out, share.first), x,
 		s->n_in == 2 ? tp_value_at(l, s->in[1], share.first) : NULL, &v, s->act, g, 0, end);
+}
+
+/* What a convolution read, computed once more from the batch-norm's input: keeping it would cost more memory than this
+ * costs time. */
+static void norm_again(tp_learner *l, const tp_lstep *conv, int worker)
+{
+	fast *f = l->fast;
+	const tp_lstep *s = &l->step[conv->from];
+	tp_share share = tp_share_of(l, worker);
+	tp_norm v = norm_of(l, s, &f->step[conv->from].norm[worker]);
+	f->k->norm_apply(tp_again_at(l, conv, share.first), tp_value_at(l, s->in[0], share.first), NULL, &v,
+		s->act, &s->geo, 0, share.n * blocks_of(f, s->geo.c));
 }
 
 static void norm_backward(tp_learner *l, int i, int worker)

@@ -23,6 +23,8 @@ typedef struct {
 	int part[TP_MAX_IN]; /* piece for it that is then added to what other readers gave; -1: written in place */
 	bool same
 		[TP_MAX_IN]; /* additions and shortcuts: the input's gradient is the output's, masked in place */
+	int from;            /* the step that made in[0]; -1: the input */
+	int again; /* convolutions: piece for in[0] computed again in the backward pass; -1: it was kept */
 	float *mean, *rstd; /* batch-norm, plain twin: of this batch; owned */
 } tp_lstep;
 
@@ -87,6 +89,9 @@ float *tp_value_at(const tp_learner *l, int node, int photo);
 float *tp_grad_at(const tp_learner *l, int node, int photo);
 /* Where the gradient of input k of a step is to be written: its own place, or the part that is added afterwards. */
 float *tp_grad_out(const tp_learner *l, const tp_lstep *s, int k, int photo);
+/* Where photo `n` of a convolution's input lies, when it is computed again. */
+float *tp_again_at(const tp_learner *l, const tp_lstep *s, int photo);
+
 /* Parameter `field` (0 weight, 1 bias, 2 running mean, 3 running variance) of a step. */
 float *tp_param_at(const tp_learner *l, const tp_lstep *s, int field);
 float *tp_param_grad(const tp_learner *l, const tp_lstep *s, int field);
