@@ -117,8 +117,9 @@ int cmd_train(int argc, char **argv)
 	x.o.seed = (uint64_t)x.seed;
 	if (!x.o.threads)
 		x.o.threads = tp_cpu_count();
-	if (read_recipe(&x, &err))
-		return tp_cli_fail("train", &err);
+	tp_code rc = read_recipe(&x, &err);
+	if (rc)
+		return rc == TP_EINVAL ? tp_cli_usage("train", "%s", err.msg) : tp_cli_fail("train", &err);
 	tp_cancel_on_signals();
 	return train(&x.o, &err) ? tp_cli_fail("train", &err) : 0;
 }
