@@ -181,8 +181,8 @@ static int test_nearest(void)
 		"version" };
 	static const struct {
 		const char *word, *want;
-	} cases[] = { { "trian", "train" }, { "identfy", "identify" }, { "server", "serve" }, { "idx", "index" },
-		{ "evaluate", "eval" }, { "banana", NULL }, { "", NULL },
+	} cases[] = { { "trian", "train" }, { "identfy", "identify" }, { "server", "serve" },
+		{ "idx", "index" }, { "evaluate", "eval" }, { "banana", NULL }, { "", NULL },
 		{ "a-word-that-is-longer-than-any-name-there-is", NULL } };
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const char *got = tp_nearest(cases[i].word, names, sizeof names / sizeof *names);
