@@ -242,7 +242,10 @@ static tp_code start(tp_tuner *t, tp_err *err)
 			"batch=%d there are only %zu photos to train with: that many are taken at once",
 			t->r->batch, t->n_train);
 	t->steps = t->n_train / (size_t)t->batch / (size_t)t->r->accumulate;
-	t->steps = t->steps ? t->steps : 1;
+	if (!t->steps)
+		return tp_fail(err, TP_EINVAL,
+			"accumulate = %d batches of %d photos are more than the %zu there are to train with",
+			t->r->accumulate, t->batch, t->n_train);
 	rc = tp_recipe_schedule(&lr, t->r, err);
 	if (!rc)
 		rc = tp_lr_check(&lr, t->steps * (size_t)t->r->epochs, t->steps, err);
@@ -475,6 +478,9 @@ static tp_code train_epoch(tp_tuner *t, tp_err *err)
 		}
 	}
 	tp_progress_end(p);
+	if (!rc && !t->s.at)
+		rc = tp_fail(err, TP_EINVAL, "too few of the %zu photos could be read for a step of %zu",
+			t->n_train, a_step);
 	t->s.seconds += tp_now() - began;
 	return rc;
 }
@@ -620,7 +626,7 @@ tp_code tp_tune(tp_tuned *out, const tp_tune_job *job, tp_err *err)
 		name_bad(&t);
 	if (!rc)
 		rc = finish(out, &t, err);
-	else if (rc == TP_EINVAL && t.s.step)
+	else if (rc == TP_EINVAL && t.loader && tp_tune_has_checkpoint(job->dir) && t.log)
 		tp_context(err, rc, "the last checkpoint is kept in %s: ", job->dir);
 	dispose(&t);
 	return rc;

@@ -307,6 +307,349 @@ static int test_a_stopped_run_ends_the_same(void)
 	return 0;
 }
 
+/* ---- what is refused ------------------------------------------------------------------------------------ */
+
+static int refused(setup *u, tp_code want, const char *why)
+{
+	tp_err err = { 0 };
+	tp_tuned out = { 0 };
+	tp_code rc = tp_tune(&out, &u->job, &err);
+	tp_tuned_dispose(&out);
+	CHECK(rc == want && strstr(err.msg, why), "code %d \"%s\", not %d \"%s\"", rc, err.msg, want, why);
+	return 0;
+}
+
+static int test_another_run_is_refused(void)
+{
+	static const struct {
+		const char *settings, *why;
+	} changes[] = {
+		{ "lr=0.02", "last.safetensors: the run was started with lr = 0.01, not 0.02" },
+		{ "seed=2", "seed = 1, not 2" },
+		{ "optimizer=adamw", "optimizer = \"sgd\", not \"adamw\"" },
+		{ "ema=0.9", "ema = 0.0, not 0.9" },
+		{ "nesterov=no", "nesterov = true, not false" },
+	};
+	tp_err err = { 0 };
+	setup u;
+	tp_weights *w = NULL;
+	tp_net *other = NULL;
+	CHECK_OK(stopped_run("kept", "", false, 1, &err), err);
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		CHECK_OK(set_up(&u, "kept", changes[i].settings, &err), err);
+		u.job.resume = true;
+		if (refused(&u, TP_EINVAL, changes[i].why))
+			return 1;
+	}
+	CHECK_OK(set_up(&u, "kept", "", &err), err);
+	if (refused(&u, TP_EINVAL, "holds a run: --resume goes on with it"))
+		return 1;
+	u.job.resume = true;
+	u.prep.side = u.prep.resize = 64;
+	if (refused(&u, TP_EINVAL, "photos of 32 pixels, not 64"))
+		return 1;
+	u.prep.side = u.prep.resize = SIDE;
+	u.job.arch = tp_arch_find("efficientnet-lite1");
+	CHECK_OK(tp_net_new(&other, u.job.arch, SPECIES, &err), err);
+	CHECK_OK(tp_net_init(&w, other, 1, &err), err);
+	u.job.backbone = w;
+	int bad = refused(&u, TP_EINVAL, "a checkpoint of efficientnet-lite0, not of efficientnet-lite1");
+	tp_weights_free(w);
+	tp_net_free(other);
+	return bad;
+}
+
+static int test_other_species_are_refused(void)
+{
+	tp_err err = { 0 };
+	setup u;
+	tp_manifest more = garden;
+	char *name = taxa[1].name;
+	CHECK_OK(stopped_run("species", "", false, 1, &err), err);
+	CHECK_OK(set_up(&u, "species", "", &err), err);
+	u.job.resume = true;
+	u.job.m = &more;
+	more.n_taxa++;
+	if (refused(&u, TP_EINVAL, "another list of species"))
+		return 1;
+	more.n_taxa--;
+	taxa[1].name = taxa[2].name;
+	int bad = refused(&u, TP_EINVAL, "another list of species");
+	taxa[1].name = name;
+	CHECK_OK(set_up(&u, "nothing-here", "", &err), err);
+	u.job.resume = true;
+	return bad || refused(&u, TP_ENOTFOUND, "nothing-here holds no run to go on with");
+}
+
+/* Patience and how often checkpoints are written may change. */
+static int test_what_may_change(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	CHECK_OK(stopped_run("may", "epochs=1", false, 1, &err), err);
+	CHECK_OK(tune(&out, "may", "epochs=1 patience=3 save_minutes=5", true, &err), err);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
+/* A byte in the header, in what the run was, in a tensor and the last one; and a file cut short. */
+static int test_a_damaged_checkpoint_is_refused(void)
+{
+	tp_err err = { 0 };
+	uint8_t *p = NULL;
+	size_t n = 0;
+	setup u;
+	CHECK_OK(stopped_run("damaged", "", false, 4, &err), err);
+	CHECK_OK(set_up(&u, "damaged", "", &err), err);
+	u.job.resume = true;
+	for (int best = 0; best < 2; best++) {
+		const char *path = in_run("damaged", best ? "best.safetensors" : "last.safetensors");
+		CHECK_OK(tp_file_read(&p, &n, path, 1 << 28, &err), err);
+		uint8_t *loss = best ? p + n / 3 : (uint8_t *)strstr((char *)p + 8, "\\\"seconds\\\":") + 14;
+		uint8_t *at[] = { p + 12, loss, p + n / 2, p + n - 1 };
+		for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+			*at[i] ^= 1;
+			CHECK_OK(write_file(path, p, n, &err), err);
+			if (refused(&u, TP_EFORMAT, best ? "best.safetensors: " : "last.safetensors: "))
+				return 1;
+			*at[i] ^= 1;
+		}
+		CHECK_OK(write_file(path, p, n - 100, &err), err);
+		if (refused(&u, TP_EFORMAT, best ? "best.safetensors: " : "last.safetensors: "))
+			return 1;
+		CHECK_OK(write_file(path, p, n, &err), err);
+		tp_free(p);
+		p = NULL;
+	}
+	tp_tuned out = { 0 };
+	CHECK_OK(tp_tune(&out, &u.job, &err), err);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
+/* ---- what fails ------------------------------------------------------------------------------------------- */
+
+static int test_a_loss_that_is_no_number_stops(void)
+{
+	tp_err err = { 0 };
+	setup u;
+	tp_tuned out;
+	CHECK_OK(set_up(&u, "nan", "warmup_epochs=0", &err), err);
+	u.r.lr = 1e30;
+	if (refused(&u, TP_EINVAL, "step 1: the loss is "))
+		return 1;
+	CHECK(!tp_is_file(in_run("nan", "last.safetensors")), "a checkpoint of what?");
+	CHECK_OK(stopped_run("nan-late", "", false, 0, &err), err);
+	CHECK_OK(set_up(&u, "nan-late", "", &err), err);
+	u.job.resume = true;
+	u.prep.std[0] = 1e-38f;
+	if (refused(&u, TP_EINVAL, "the last checkpoint is kept in "))
+		return 1;
+	CHECK_OK(tune(&out, "nan-late", "", true, &err), err);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
+static int test_a_torn_photo_is_left_out(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	CHECK_OK(write_file(in_run(paths[7], ""), "no photo", 8, &err), err);
+	CHECK_OK(tune(&out, "torn", "batch=3 clip=1", false, &err), err);
+	CHECK((int)history(&out, "bad_photos") == 1, "%g bad", history(&out, "bad_photos"));
+	CHECK((int)history(&out, "steps") == 2 * ((TRAIN - 1) / 3), "%g steps", history(&out, "steps"));
+	CHECK(strstr(talk, "photo=\"b2.png\" left out: "), "%s", talk);
+	tp_tuned_dispose(&out);
+	setup u;
+	CHECK_OK(set_up(&u, "torn-all", "batch=12", &err), err);
+	if (refused(&u, TP_EINVAL, "photos could be read"))
+		return 1;
+	CHECK_OK(write_photo(in_run(paths[7], ""), 1, 2, &err), err);
+	return 0;
+}
+
+/* One photo of a species, none of another, nothing to validate with, and a batch for more photos than there are. */
+static int test_poor_photo_sets(void)
+{
+	static const char *const recipes[] = { "batch=64", "balance=softmax sampling=0 batch=64",
+		"balance=weights sampling=0.5 batch=64 monitor=macro_top1",
+		"balance=logit-adjustment batch=2 clip=1" };
+	tp_manifest few = garden;
+	tp_err err = { 0 };
+	char name[32];
+	few.n_taxa = SPECIES + 1;
+	few.n_photos = EACH + 2; /* the second species: one to validate, one to train with */
+	for (int i = 0; i < 2 * 4; i++) {
+		setup u;
+		tp_tuned out = { 0 };
+		snprintf(name, sizeof name, "poor-%d", i);
+		CHECK_OK(set_up(&u, name, recipes[i % 4], &err), err);
+		u.job.m = &few;
+		for (int k = 0; k < EACH + 2; k += EACH)
+			photos[k].split = i < 4 ? TP_VAL : TP_TEST;
+		CHECK(!tp_tune(&out, &u.job, &err), "%s: %s", name, err.msg);
+		CHECK(isfinite(last_epoch(&out, "loss")), "%s: loss %g", name, last_epoch(&out, "loss"));
+		CHECK(!strstr(recipes[i % 4], "64") || strstr(talk, "batch=64 there are only 5 photos"), "%s",
+			talk);
+		tp_tuned_dispose(&out);
+	}
+	photos[0].split = photos[EACH].split = TP_VAL;
+	setup u;
+	CHECK_OK(set_up(&u, "too-much", "accumulate=4", &err), err);
+	return refused(&u, TP_EINVAL, "accumulate");
+}
+
+/* In a process of its own, because a limit cannot be taken back: no file may have more than 1 MB. */
+static int resume_on_a_full_disk(const char *run)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 1 << 20, 1 << 20 }))
+		return 2;
+	if (tune(&out, run, "", true, &err))
+		return 3;
+	tp_tuned_dispose(&out);
+	return strstr(talk, "no checkpoint was written, the one before is kept: ") ? 0 : 4;
+}
+
+static int test_a_full_disk_costs_no_run(void)
+{
+	tp_err err = { 0 };
+	tp_tuned whole, out;
+	int status;
+	CHECK_OK(tune(&whole, "disk-whole", "", false, &err), err);
+	CHECK_OK(stopped_run("disk", "", false, 1, &err), err);
+	fflush(stdout);
+	pid_t pid = fork();
+	if (!pid)
+		_exit(resume_on_a_full_disk("disk"));
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status), "status %x",
+		status);
+	CHECK_OK(tune(&out, "disk", "", true, &err), err);
+	CHECK(!difference(whole.weights, out.weights), "%s", difference(whole.weights, out.weights));
+	tp_tuned_dispose(&whole);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
+/* ---- settings that reach where they should ---------------------------------------------------------------- */
+
+static const tp_net_param *param(const char *name)
+{
+	for (size_t i = 0; i < tp_net_params(net); i++)
+		if (!strcmp(tp_net_param_at(net, i)->name, name))
+			return tp_net_param_at(net, i);
+	return NULL;
+}
+
+static bool same_as_before(const tp_tensor *t)
+{
+	const tp_tensor *was = tp_weights_find(made_up, t->name);
+	return was && was->size == t->size && !memcmp(was->data, t->data, t->size);
+}
+
+static int test_frozen_stages_stay(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	int stayed = 0, moved = 0;
+	CHECK_OK(tune(&out, "frozen", "epochs=1 weight_decay=0.1 freeze=stem,stage1", false, &err), err);
+	for (size_t i = 0; i < tp_weights_count(out.weights); i++) {
+		const tp_tensor *t = tp_weights_at(out.weights, i);
+		const tp_net_param *p = param(t->name);
+		const char *stage = p ? tp_net_stage_name(net, p->stage) : NULL;
+		CHECK(stage, "no %s", t->name);
+		bool frozen = !strcmp(stage, "stem") || !strcmp(stage, "stage1");
+		CHECK(same_as_before(t) == frozen, "%s of %s %s", t->name, stage,
+			frozen ? "moved" : "stayed");
+		*(frozen ? &stayed : &moved) += 1;
+	}
+	CHECK(stayed > 5 && moved > 100, "%d stayed, %d moved", stayed, moved);
+	tp_tuned_dispose(&out);
+	setup u;
+	CHECK_OK(set_up(&u, "frozen-no", "freeze=stage99", &err), err);
+	return refused(&u, TP_EINVAL, "there is no stage \"stage99\"");
+}
+
+static double length(const tp_weights *w, const char *name)
+{
+	const tp_tensor *t = tp_weights_find(w, name);
+	double sum = 0;
+	for (size_t i = 0; t && i < t->size / sizeof(float); i++)
+		sum += pow((double)((const float *)t->data)[i], 2);
+	return sqrt(sum);
+}
+
+static double way(const tp_weights *w, const char *name)
+{
+	const tp_tensor *t = tp_weights_find(w, name), *was = tp_weights_find(made_up, name);
+	double sum = 0;
+	for (size_t i = 0; t && i < t->size / sizeof(float); i++)
+		sum += pow((double)(((const float *)t->data)[i] - ((const float *)was->data)[i]), 2);
+	return sqrt(sum);
+}
+
+/* One step of plain SGD that only decays (the gradient is clipped to nothing), and one without decay. */
+static int test_decay_reaches_its_groups(void)
+{
+	const char *
+		decay =
+		       "epochs=1 batch=12 momentum=0 schedule=constant warmup_epochs=0 lr=0.1 weight_decay=5 "
+		       "clip=0.000000001",
+	       *layers = "epochs=1 batch=12 momentum=0 schedule=constant warmup_epochs=0 lr=0.001 "
+			 "weight_decay=0 layer_decay=0.5",
+	       *plain = "epochs=1 batch=12 momentum=0 schedule=constant warmup_epochs=0 lr=0.001 "
+			"weight_decay=0";
+	tp_err err = { 0 };
+	tp_tuned d, a, b;
+	int n_stages = 0;
+	CHECK_OK(tune(&d, "decay", decay, false, &err), err);
+	CHECK_OK(tune(&a, "layers", layers, false, &err), err);
+	CHECK_OK(tune(&b, "plain", plain, false, &err), err);
+	while (tp_net_stage_name(net, n_stages))
+		n_stages++;
+	for (size_t i = 0; i + 2 < tp_net_params(net); i++) { /* the classifier did not start as made_up's */
+		const tp_net_param *p = tp_net_param_at(net, i);
+		double was = length(made_up, p->name), is = length(d.weights, p->name);
+		double want = p->ndim > 1 ? 0.5 : 1;
+		if (p->buffer)
+			continue;
+		CHECK(fabs(is - want * was) < 1e-5 * (1 + was), "%s: %g of %g", p->name, is, was);
+		double slow = way(a.weights, p->name), fast = way(b.weights, p->name),
+		       share = pow(0.5, n_stages - 1 - p->stage);
+		/* a step is rounded to the weights' own 2^-24 */
+		CHECK(fabs(slow - share * fast) < 1e-3 * fast * share + 1e-6 * (1 + was),
+			"%s: %g of %g, not %g", p->name, slow, fast, share);
+	}
+	tp_tuned_dispose(&d);
+	tp_tuned_dispose(&a);
+	tp_tuned_dispose(&b);
+	return 0;
+}
+
+/* With a learning rate of almost nothing no epoch is better than the first one by top-1. */
+static int test_patience_ends_a_run(void)
+{
+	const char *few = "epochs=9 patience=2 lr=0.00000000001 bn_momentum=0.0000001 monitor=top1",
+		   *more = "epochs=9 patience=3 lr=0.00000000001 bn_momentum=0.0000001 monitor=top1";
+	tp_err err = { 0 };
+	tp_tuned a, b, c;
+	CHECK_OK(tune(&a, "patience", few, false, &err), err);
+	CHECK((int)json_array_size(json_object_get(a.history, "epochs")) == 3, "%g steps",
+		history(&a, "steps"));
+	CHECK((int)history(&a, "best_epoch") == 1, "best epoch %g", history(&a, "best_epoch"));
+	CHECK_OK(tune(&b, "patience", few, true, &err), err);
+	CHECK(history(&a, "steps") == history(&b, "steps"), "a run that is over went on");
+	CHECK_OK(tune(&c, "patience", more, true, &err), err);
+	CHECK((int)json_array_size(json_object_get(c.history, "epochs")) == 4,
+		"more patience does not go on");
+	tp_tuned_dispose(&a);
+	tp_tuned_dispose(&b);
+	tp_tuned_dispose(&c);
+	return 0;
+}
+
 int main(void)
 {
 	tp_err err = { 0 };
@@ -318,7 +661,12 @@ int main(void)
 		return 1;
 	}
 	tp_log_set_sink(listen, NULL);
-	int result = RUN(T(test_a_run_repeats), T(test_a_stopped_run_ends_the_same));
+	int result = RUN(T(test_a_run_repeats), T(test_another_run_is_refused),
+		T(test_other_species_are_refused), T(test_what_may_change),
+		T(test_a_damaged_checkpoint_is_refused), T(test_a_loss_that_is_no_number_stops),
+		T(test_a_torn_photo_is_left_out), T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run),
+		T(test_frozen_stages_stay), T(test_decay_reaches_its_groups), T(test_patience_ends_a_run),
+		T(test_a_stopped_run_ends_the_same));
 	tp_weights_free(made_up);
 	tp_net_free(net);
 	char cmd[96];
