@@ -11,7 +11,7 @@
 typedef struct {
 	tp_train_opts o;
 	int seed, epochs;
-	bool finetune;
+	bool finetune, in_file; /* in_file: what is wrong stands in the file of settings */
 	const char *config;
 	tp_opt_list set;
 	tp_recipe recipe;
@@ -70,6 +70,7 @@ static tp_code read_recipe(options *x, tp_err *err)
 	tp_cfg_defaults(&x->recipe, tp_recipe_items);
 	if (x->config)
 		rc = tp_cfg_read(&x->recipe, tp_recipe_items, x->config, err);
+	x->in_file = rc;
 	for (int i = 0; i < x->set.n && !rc; i++)
 		rc = tp_cfg_set(&x->recipe, tp_recipe_items, x->set.v[i], err);
 	if (x->epochs)
@@ -117,9 +118,8 @@ int cmd_train(int argc, char **argv)
 	x.o.seed = (uint64_t)x.seed;
 	if (!x.o.threads)
 		x.o.threads = tp_cpu_count();
-	tp_code rc = read_recipe(&x, &err);
-	if (rc)
-		return rc == TP_EINVAL ? tp_cli_usage("train", "%s", err.msg) : tp_cli_fail("train", &err);
+	if (read_recipe(&x, &err)) /* a file is data, --set is usage */
+		return x.in_file ? tp_cli_fail("train", &err) : tp_cli_usage("train", "%s", err.msg);
 	tp_cancel_on_signals();
 	return train(&x.o, &err) ? tp_cli_fail("train", &err) : 0;
 }

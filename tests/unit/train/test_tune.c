@@ -1,0 +1,675 @@
+/* Fine-tuning: a run repeats bit for bit, also when it is stopped anywhere and goes on; what a checkpoint refuses; photos
+ * and disks that fail. The network is a real one with made-up weights, the photos are drawn here. */
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cancel.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "image/image.h"
+#include "t.h"
+#include "train/tune.h"
+
+enum { SPECIES = 3, EACH = 5, PHOTOS = SPECIES * EACH, TRAIN = PHOTOS - SPECIES, SIDE = 32, BATCH = 4 };
+
+/* ---- a garden ------------------------------------------------------------------------------------------- */
+
+static char root[64];
+static tp_taxon taxa[SPECIES + 1];
+static char paths[PHOTOS][32];
+static tp_photo photos[PHOTOS];
+static tp_manifest garden = {
+	.root = root, .taxa = taxa, .n_taxa = SPECIES, .photos = photos, .n_photos = PHOTOS
+};
+static const tp_arch *lite0;
+static tp_net *net;
+static tp_weights *made_up;
+
+static tp_code write_file(const char *path, const void *p, size_t n, tp_err *err)
+{
+	tp_outfile *f = NULL;
+	tp_code rc = tp_outfile_open(&f, path, err);
+	if (!rc)
+		rc = tp_outfile_write(f, p, n, err);
+	if (!rc)
+		rc = tp_outfile_commit(&f, err);
+	tp_outfile_abort(&f);
+	return rc;
+}
+
+/* A square, a disc or a cross in a colour of its own, each time a little elsewhere. */
+static void draw(tp_image *img, int species, int n)
+{
+	for (int y = 0; y < img->h; y++)
+		for (int x = 0; x < img->w; x++) {
+			int dx = x - 20 - n % 3, dy = y - 20 + n % 4, in_disc = dx * dx + dy * dy < 144;
+			bool inside = species == 0   ? abs(dx) < 12 && abs(dy) < 12
+				      : species == 1 ? in_disc
+						     : abs(dx) < 4 || abs(dy) < 4;
+			uint8_t *px = img->px + 3 * (y * img->w + x);
+			px[0] = px[1] = px[2] = (uint8_t)(200 + n);
+			if (inside)
+				px[species] = 40;
+		}
+}
+
+static tp_code write_photo(const char *path, int species, int n, tp_err *err)
+{
+	tp_image *img = NULL;
+	tp_buf b;
+	tp_buf_init(&b, 1 << 16);
+	tp_code rc = tp_image_new(&img, 40, 40, err);
+	if (!rc) {
+		draw(img, species, n);
+		rc = tp_image_encode_png(&b, img, err);
+	}
+	if (!rc)
+		rc = write_file(path, b.ptr, b.len, err);
+	tp_image_free(img);
+	tp_buf_dispose(&b);
+	return rc;
+}
+
+static tp_code plant(tp_err *err)
+{
+	static char *const names[] = { "Caerulea quadrata", "Rubra rotunda", "Viridis stellata",
+		"Absens nulla" };
+	char path[128];
+	tp_code rc = TP_OK;
+	for (int s = 0; s <= SPECIES; s++)
+		taxa[s] = (tp_taxon){ .name = names[s], .family = "" };
+	for (int i = 0; i < PHOTOS && !rc; i++) {
+		snprintf(paths[i], sizeof paths[i], "%c%d.png", 'a' + i / EACH, i % EACH);
+		photos[i] = (tp_photo){
+			.path = paths[i], .species = i / EACH, .split = i % EACH ? TP_TRAIN : TP_VAL
+		};
+		snprintf(path, sizeof path, "%s/%s", root, paths[i]);
+		rc = write_photo(path, i / EACH, i % EACH, err);
+	}
+	lite0 = tp_arch_find("efficientnet-lite0");
+	if (!rc)
+		rc = tp_net_new(&net, lite0, SPECIES, err);
+	return rc ? rc : tp_net_init(&made_up, net, 1, err);
+}
+
+/* ---- runs ----------------------------------------------------------------------------------------------- */
+
+static char talk[1 << 14];
+static size_t n_talk;
+
+static void listen(tp_log_level level, const char *line, void *ud)
+{
+	(void)level;
+	(void)ud;
+	n_talk += (size_t)snprintf(talk + n_talk, sizeof talk - n_talk, "%s\n", line);
+	n_talk = n_talk < sizeof talk ? n_talk : sizeof talk - 1;
+}
+
+static const char *in_run(const char *run, const char *name)
+{
+	static char path[2][256];
+	static int i;
+	i = !i;
+	snprintf(path[i], sizeof path[i], "%s/%s%s%s", root, run, *name ? "/" : "", name);
+	return path[i];
+}
+
+typedef struct {
+	tp_recipe r;
+	tp_prep prep;
+	tp_tune_job job;
+	char dir[128];
+} setup;
+
+/* Settings are given as for --set, with blanks between. */
+static tp_code set_up(setup *u, const char *run, const char *settings, tp_err *err)
+{
+	char one[128];
+	tp_code rc = TP_OK;
+	n_talk = 0;
+	*talk = 0;
+	tp_cfg_defaults(&u->r, tp_recipe_items);
+	u->r.epochs = 2;
+	u->r.batch = BATCH;
+	u->r.save_minutes = 1e6;
+	for (const char *p = settings; *p && !rc;) {
+		size_t n = strcspn(p, " ");
+		snprintf(one, sizeof one, "%.*s", (int)n, p);
+		rc = tp_cfg_set(&u->r, tp_recipe_items, one, err);
+		p += n + strspn(p + n, " ");
+	}
+	u->prep = (tp_prep){ .side = SIDE, .resize = SIDE, .filter = TP_BILINEAR, .bgr = lite0->bgr };
+	memcpy(u->prep.mean, lite0->mean, sizeof u->prep.mean);
+	memcpy(u->prep.std, lite0->std, sizeof u->prep.std);
+	snprintf(u->dir, sizeof u->dir, "%s/%s", root, run);
+	u->job = (tp_tune_job){ .m = &garden,
+		.arch = lite0,
+		.backbone = made_up,
+		.prep = &u->prep,
+		.recipe = &u->r,
+		.dir = u->dir,
+		.threads = 2,
+		.quiet = true };
+	return rc;
+}
+
+static tp_code tune(tp_tuned *out, const char *run, const char *settings, bool resume, tp_err *err)
+{
+	setup u;
+	*out = (tp_tuned){ 0 };
+	tp_code rc = set_up(&u, run, settings, err);
+	u.job.resume = resume;
+	return rc ? rc : tp_tune(out, &u.job, err);
+}
+
+/* The first tensor that differs; NULL: none does. */
+static const char *difference(const tp_weights *a, const tp_weights *b)
+{
+	if (tp_weights_count(a) != tp_weights_count(b))
+		return "their number";
+	for (size_t i = 0; i < tp_weights_count(a); i++) {
+		const tp_tensor *x = tp_weights_at(a, i), *y = tp_weights_find(b, x->name);
+		if (!y || x->size != y->size || memcmp(x->data, y->data, x->size) != 0)
+			return x->name;
+	}
+	return NULL;
+}
+
+/* Calls tp_cancel() when the run's log has so many lines: one a step, one an epoch. */
+typedef struct {
+	char path[256];
+	int lines;
+	atomic_bool quit;
+	pthread_t thread;
+} watcher;
+
+static int count_lines(const char *path)
+{
+	int n = 0, c;
+	FILE *f = fopen(path, "r");
+	if (!f)
+		return 0;
+	while ((c = getc(f)) != EOF)
+		n += c == '\n';
+	fclose(f);
+	return n;
+}
+
+static void *watch(void *ud)
+{
+	watcher *w = ud;
+	while (!atomic_load(&w->quit) && count_lines(w->path) < w->lines)
+		nanosleep(&(struct timespec){ 0, 500000 }, NULL);
+	tp_cancel();
+	return NULL;
+}
+
+/* A run that is stopped at so many lines of its log, or, when that came too late, is over. */
+static tp_code stopped_run(const char *run, const char *settings, bool resume, int lines, tp_err *err)
+{
+	watcher w = { .lines = lines };
+	tp_tuned out;
+	snprintf(w.path, sizeof w.path, "%s", in_run(run, "metrics.jsonl"));
+	tp_cancel_reset();
+	if (!lines)
+		tp_cancel();
+	else if (pthread_create(&w.thread, NULL, watch, &w))
+		return tp_fail(err, TP_EIO, "no thread");
+	tp_code rc = tune(&out, run, settings, resume, err);
+	atomic_store(&w.quit, true);
+	if (lines)
+		pthread_join(w.thread, NULL);
+	tp_cancel_reset();
+	tp_tuned_dispose(&out);
+	return rc == TP_ECANCEL ? TP_OK : rc;
+}
+
+static double history(const tp_tuned *t, const char *key)
+{
+	return json_number_value(json_object_get(t->history, key));
+}
+
+static double last_epoch(const tp_tuned *t, const char *key)
+{
+	json_t *e = json_object_get(t->history, "epochs");
+	return json_number_value(json_object_get(json_array_get(e, json_array_size(e) - 1), key));
+}
+
+/* ---- bit for bit ---------------------------------------------------------------------------------------- */
+
+static int test_a_run_repeats(void)
+{
+	tp_err err = { 0 };
+	tp_tuned a, b, c;
+	CHECK_OK(tune(&a, "repeat-a", "", false, &err), err);
+	CHECK_OK(tune(&b, "repeat-b", "", false, &err), err);
+	CHECK_OK(tune(&c, "repeat-c", "seed=2", false, &err), err);
+	CHECK(!difference(a.weights, b.weights), "%s differs", difference(a.weights, b.weights));
+	CHECK(difference(a.weights, c.weights), "another seed makes no difference");
+	CHECK((int)history(&a, "steps") == 2 * TRAIN / BATCH, "%g steps", history(&a, "steps"));
+	CHECK(last_epoch(&a, "loss") == last_epoch(&b, "loss"), "another loss");
+	tp_tuned_dispose(&a);
+	tp_tuned_dispose(&b);
+	tp_tuned_dispose(&c);
+	return 0;
+}
+
+/* Stopped before its first step, in the first epoch, at or in its validation and in the second one. */
+static int stop_and_go(const char *name, const char *settings)
+{
+	static const int stops[] = { 0, 1, 3, 5 };
+	char whole[64], parts[64];
+	tp_err err = { 0 };
+	tp_tuned a, b;
+	snprintf(whole, sizeof whole, "%s-whole", name);
+	snprintf(parts, sizeof parts, "%s-parts", name);
+	CHECK_OK(tune(&a, whole, settings, false, &err), err);
+	for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
+		CHECK(!stopped_run(parts, settings, i > 0, stops[i], &err), "%s, stop %zu: %s", name, i,
+			err.msg);
+		CHECK(tp_is_file(in_run(parts, "last.safetensors")), "%s, stop %zu: no checkpoint", name, i);
+	}
+	CHECK(!tune(&b, parts, settings, true, &err), "%s: %s", name, err.msg);
+	CHECK(!difference(a.weights, b.weights), "%s: %s differs", name, difference(a.weights, b.weights));
+	CHECK(history(&a, "steps") == history(&b, "steps"), "%s: other steps", name);
+	CHECK(last_epoch(&a, "loss") == last_epoch(&b, "loss"), "%s: loss %.17g, %.17g", name,
+		last_epoch(&a, "loss"), last_epoch(&b, "loss"));
+	CHECK(last_epoch(&a, "top1") == last_epoch(&b, "top1"), "%s: other top-1", name);
+	CHECK(count_lines(in_run(whole, "metrics.jsonl")) == count_lines(in_run(parts, "metrics.jsonl")),
+		"%s: the log has a hole or says things twice", name);
+	tp_tuned_dispose(&a);
+	tp_tuned_dispose(&b);
+	return 0;
+}
+
+static int test_a_stopped_run_ends_the_same(void)
+{
+	static const char *const recipes[][2] = {
+		{ "sgd", "" },
+		{ "adamw", "optimizer=adamw lr=0.001" },
+		{ "ema", "ema=0.9 balance=softmax sampling=0.5" },
+		{ "mix", "mixup=0.4 cutmix=1 erase=0.5 augment=strong" },
+		{ "head", "head_epochs=1 optimizer=adamw lr=0.001 layer_decay=0.9" },
+		{ "accumulate", "accumulate=2 batch=2 clip=1" },
+	};
+	for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
+		if (stop_and_go(recipes[i][0], recipes[i][1]))
+			return 1;
+	return 0;
+}
+
+/* ---- what is refused ------------------------------------------------------------------------------------ */
+
+static int refused(setup *u, tp_code want, const char *why)
+{
+	tp_err err = { 0 };
+	tp_tuned out = { 0 };
+	tp_code rc = tp_tune(&out, &u->job, &err);
+	tp_tuned_dispose(&out);
+	CHECK(rc == want && strstr(err.msg, why), "code %d \"%s\", not %d \"%s\"", rc, err.msg, want, why);
+	return 0;
+}
+
+static int test_another_run_is_refused(void)
+{
+	static const struct {
+		const char *settings, *why;
+	} changes[] = {
+		{ "lr=0.02", "last.safetensors: the run was started with lr = 0.01, not 0.02" },
+		{ "seed=2", "seed = 1, not 2" },
+		{ "optimizer=adamw", "optimizer = \"sgd\", not \"adamw\"" },
+		{ "ema=0.9", "ema = 0.0, not 0.9" },
+		{ "nesterov=no", "nesterov = true, not false" },
+	};
+	tp_err err = { 0 };
+	setup u;
+	tp_weights *w = NULL;
+	tp_net *other = NULL;
+	CHECK_OK(stopped_run("kept", "", false, 1, &err), err);
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		CHECK_OK(set_up(&u, "kept", changes[i].settings, &err), err);
+		u.job.resume = true;
+		if (refused(&u, TP_EINVAL, changes[i].why))
+			return 1;
+	}
+	CHECK_OK(set_up(&u, "kept", "", &err), err);
+	if (refused(&u, TP_EINVAL, "holds a run: --resume goes on with it"))
+		return 1;
+	u.job.resume = true;
+	u.prep.side = u.prep.resize = 64;
+	if (refused(&u, TP_EINVAL, "photos of 32 pixels, not 64"))
+		return 1;
+	u.prep.side = u.prep.resize = SIDE;
+	u.job.arch = tp_arch_find("efficientnet-lite1");
+	CHECK_OK(tp_net_new(&other, u.job.arch, SPECIES, &err), err);
+	CHECK_OK(tp_net_init(&w, other, 1, &err), err);
+	u.job.backbone = w;
+	int bad = refused(&u, TP_EINVAL, "a checkpoint of efficientnet-lite0, not of efficientnet-lite1");
+	tp_weights_free(w);
+	tp_net_free(other);
+	return bad;
+}
+
+static int test_other_species_are_refused(void)
+{
+	tp_err err = { 0 };
+	setup u;
+	tp_manifest more = garden;
+	char *name = taxa[1].name;
+	CHECK_OK(stopped_run("species", "", false, 1, &err), err);
+	CHECK_OK(set_up(&u, "species", "", &err), err);
+	u.job.resume = true;
+	u.job.m = &more;
+	more.n_taxa++;
+	if (refused(&u, TP_EINVAL, "another list of species"))
+		return 1;
+	more.n_taxa--;
+	taxa[1].name = taxa[2].name;
+	int bad = refused(&u, TP_EINVAL, "another list of species");
+	taxa[1].name = name;
+	CHECK_OK(set_up(&u, "nothing-here", "", &err), err);
+	u.job.resume = true;
+	return bad || refused(&u, TP_ENOTFOUND, "nothing-here holds no run to go on with");
+}
+
+/* Patience and how often checkpoints are written may change. */
+static int test_what_may_change(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	CHECK_OK(stopped_run("may", "epochs=1", false, 1, &err), err);
+	CHECK_OK(tune(&out, "may", "epochs=1 patience=3 save_minutes=5", true, &err), err);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
+/* A byte in the header, in what the run was, in a tensor and the last one; and a file cut short. */
+static int test_a_damaged_checkpoint_is_refused(void)
+{
+	tp_err err = { 0 };
+	uint8_t *p = NULL;
+	size_t n = 0;
+	setup u;
+	CHECK_OK(stopped_run("damaged", "", false, 4, &err), err);
+	CHECK_OK(set_up(&u, "damaged", "", &err), err);
+	u.job.resume = true;
+	for (int best = 0; best < 2; best++) {
+		const char *path = in_run("damaged", best ? "best.safetensors" : "last.safetensors");
+		CHECK_OK(tp_file_read(&p, &n, path, 1 << 28, &err), err);
+		uint8_t *loss = best ? p + n / 3 : (uint8_t *)strstr((char *)p + 8, "\\\"seconds\\\":") + 14;
+		uint8_t *at[] = { p + 12, loss, p + n / 2, p + n - 1 };
+		for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
+			*at[i] ^= 1;
+			CHECK_OK(write_file(path, p, n, &err), err);
+			if (refused(&u, TP_EFORMAT, best ? "best.safetensors: " : "last.safetensors: "))
+				return 1;
+			*at[i] ^= 1;
+		}
+		CHECK_OK(write_file(path, p, n - 100, &err), err);
+		if (refused(&u, TP_EFORMAT, best ? "best.safetensors: " : "last.safetensors: "))
+			return 1;
+		CHECK_OK(write_file(path, p, n, &err), err);
+		tp_free(p);
+		p = NULL;
+	}
+	tp_tuned out = { 0 };
+	CHECK_OK(tp_tune(&out, &u.job, &err), err);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
+/* ---- what fails ------------------------------------------------------------------------------------------- */
+
+static int test_a_loss_that_is_no_number_stops(void)
+{
+	tp_err err = { 0 };
+	setup u;
+	tp_tuned out;
+	CHECK_OK(set_up(&u, "nan", "warmup_epochs=0", &err), err);
+	u.r.lr = 1e30;
+	if (refused(&u, TP_EINVAL, "step 1: the loss is "))
+		return 1;
+	CHECK(!tp_is_file(in_run("nan", "last.safetensors")), "a checkpoint of what?");
+	CHECK_OK(stopped_run("nan-late", "", false, 0, &err), err);
+	CHECK_OK(set_up(&u, "nan-late", "", &err), err);
+	u.job.resume = true;
+	u.prep.std[0] = 1e-38f;
+	if (refused(&u, TP_EINVAL, "the last checkpoint is kept in "))
+		return 1;
+	CHECK_OK(tune(&out, "nan-late", "", true, &err), err);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
+static int test_a_torn_photo_is_left_out(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	CHECK_OK(write_file(in_run(paths[7], ""), "no photo", 8, &err), err);
+	CHECK_OK(tune(&out, "torn", "batch=3 clip=1", false, &err), err);
+	CHECK((int)history(&out, "bad_photos") == 1, "%g bad", history(&out, "bad_photos"));
+	CHECK((int)history(&out, "steps") == 2 * ((TRAIN - 1) / 3), "%g steps", history(&out, "steps"));
+	CHECK(strstr(talk, "photo=\"b2.png\" left out: "), "%s", talk);
+	tp_tuned_dispose(&out);
+	setup u;
+	CHECK_OK(set_up(&u, "torn-all", "batch=12", &err), err);
+	if (refused(&u, TP_EINVAL, "photos could be read"))
+		return 1;
+	CHECK_OK(write_photo(in_run(paths[7], ""), 1, 2, &err), err);
+	return 0;
+}
+
+/* One photo of a species, none of another, nothing to validate with, and a batch for more photos than there are. */
+static int test_poor_photo_sets(void)
+{
+	static const char *const recipes[] = { "batch=64", "balance=softmax sampling=0 batch=64",
+		"balance=weights sampling=0.5 batch=64 monitor=macro_top1",
+		"balance=logit-adjustment batch=2 clip=1" };
+	tp_manifest few = garden;
+	tp_err err = { 0 };
+	char name[32];
+	few.n_taxa = SPECIES + 1;
+	few.n_photos = EACH + 2; /* the second species: one to validate, one to train with */
+	for (int i = 0; i < 2 * 4; i++) {
+		setup u;
+		tp_tuned out = { 0 };
+		snprintf(name, sizeof name, "poor-%d", i);
+		CHECK_OK(set_up(&u, name, recipes[i % 4], &err), err);
+		u.job.m = &few;
+		for (int k = 0; k < EACH + 2; k += EACH)
+			photos[k].split = i < 4 ? TP_VAL : TP_TEST;
+		CHECK(!tp_tune(&out, &u.job, &err), "%s: %s", name, err.msg);
+		CHECK(isfinite(last_epoch(&out, "loss")), "%s: loss %g", name, last_epoch(&out, "loss"));
+		CHECK(!strstr(recipes[i % 4], "64") || strstr(talk, "batch=64 there are only 5 photos"), "%s",
+			talk);
+		tp_tuned_dispose(&out);
+	}
+	photos[0].split = photos[EACH].split = TP_VAL;
+	setup u;
+	CHECK_OK(set_up(&u, "too-much", "accumulate=4", &err), err);
+	return refused(&u, TP_EINVAL, "accumulate");
+}
+
+/* In a process of its own, because a limit cannot be taken back: no file may have more than 1 MB. */
+static int resume_on_a_full_disk(const char *run)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 1 << 20, 1 << 20 }))
+		return 2;
+	if (tune(&out, run, "", true, &err))
+		return 3;
+	tp_tuned_dispose(&out);
+	return strstr(talk, "no checkpoint was written, the one before is kept: ") ? 0 : 4;
+}
+
+static int test_a_full_disk_costs_no_run(void)
+{
+	tp_err err = { 0 };
+	tp_tuned whole, out;
+	int status;
+	CHECK_OK(tune(&whole, "disk-whole", "", false, &err), err);
+	CHECK_OK(stopped_run("disk", "", false, 1, &err), err);
+	fflush(stdout);
+	pid_t pid = fork();
+	if (!pid)
+		_exit(resume_on_a_full_disk("disk"));
+	CHECK(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status), "status %x",
+		status);
+	CHECK_OK(tune(&out, "disk", "", true, &err), err);
+	CHECK(!difference(whole.weights, out.weights), "%s", difference(whole.weights, out.weights));
+	tp_tuned_dispose(&whole);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
+/* ---- settings that reach where they should ---------------------------------------------------------------- */
+
+static const tp_net_param *param(const char *name)
+{
+	for (size_t i = 0; i < tp_net_params(net); i++)
+		if (!strcmp(tp_net_param_at(net, i)->name, name))
+			return tp_net_param_at(net, i);
+	return NULL;
+}
+
+static bool same_as_before(const tp_tensor *t)
+{
+	const tp_tensor *was = tp_weights_find(made_up, t->name);
+	return was && was->size == t->size && !memcmp(was->data, t->data, t->size);
+}
+
+static int test_frozen_stages_stay(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	int stayed = 0, moved = 0;
+	CHECK_OK(tune(&out, "frozen", "epochs=1 weight_decay=0.1 freeze=stem,stage1", false, &err), err);
+	for (size_t i = 0; i < tp_weights_count(out.weights); i++) {
+		const tp_tensor *t = tp_weights_at(out.weights, i);
+		const tp_net_param *p = param(t->name);
+		const char *stage = p ? tp_net_stage_name(net, p->stage) : NULL;
+		CHECK(stage, "no %s", t->name);
+		bool frozen = !strcmp(stage, "stem") || !strcmp(stage, "stage1");
+		CHECK(same_as_before(t) == frozen, "%s of %s %s", t->name, stage,
+			frozen ? "moved" : "stayed");
+		*(frozen ? &stayed : &moved) += 1;
+	}
+	CHECK(stayed > 5 && moved > 100, "%d stayed, %d moved", stayed, moved);
+	tp_tuned_dispose(&out);
+	setup u;
+	CHECK_OK(set_up(&u, "frozen-no", "freeze=stage99", &err), err);
+	return refused(&u, TP_EINVAL, "there is no stage \"stage99\"");
+}
+
+static double length(const tp_weights *w, const char *name)
+{
+	const tp_tensor *t = tp_weights_find(w, name);
+	double sum = 0;
+	for (size_t i = 0; t && i < t->size / sizeof(float); i++)
+		sum += pow((double)((const float *)t->data)[i], 2);
+	return sqrt(sum);
+}
+
+static double way(const tp_weights *w, const char *name)
+{
+	const tp_tensor *t = tp_weights_find(w, name), *was = tp_weights_find(made_up, name);
+	double sum = 0;
+	for (size_t i = 0; t && i < t->size / sizeof(float); i++)
+		sum += pow((double)(((const float *)t->data)[i] - ((const float *)was->data)[i]), 2);
+	return sqrt(sum);
+}
+
+/* One step of plain SGD that only decays (the gradient is clipped to nothing), and one without decay. */
+static int test_decay_reaches_its_groups(void)
+{
+	const char *
+		decay =
+		       "epochs=1 batch=12 momentum=0 schedule=constant warmup_epochs=0 lr=0.1 weight_decay=5 "
+		       "clip=0.000000001",
+	       *layers = "epochs=1 batch=12 momentum=0 schedule=constant warmup_epochs=0 lr=0.001 "
+			 "weight_decay=0 layer_decay=0.5",
+	       *plain = "epochs=1 batch=12 momentum=0 schedule=constant warmup_epochs=0 lr=0.001 "
+			"weight_decay=0";
+	tp_err err = { 0 };
+	tp_tuned d, a, b;
+	int n_stages = 0;
+	CHECK_OK(tune(&d, "decay", decay, false, &err), err);
+	CHECK_OK(tune(&a, "layers", layers, false, &err), err);
+	CHECK_OK(tune(&b, "plain", plain, false, &err), err);
+	while (tp_net_stage_name(net, n_stages))
+		n_stages++;
+	for (size_t i = 0; i + 2 < tp_net_params(net); i++) { /* the classifier did not start as made_up's */
+		const tp_net_param *p = tp_net_param_at(net, i);
+		double was = length(made_up, p->name), is = length(d.weights, p->name);
+		double want = p->ndim > 1 ? 0.5 : 1;
+		if (p->buffer)
+			continue;
+		CHECK(fabs(is - want * was) < 1e-5 * (1 + was), "%s: %g of %g", p->name, is, was);
+		double slow = way(a.weights, p->name), fast = way(b.weights, p->name),
+		       share = pow(0.5, n_stages - 1 - p->stage);
+		/* a step is rounded to the weights' own 2^-24 */
+		CHECK(fabs(slow - share * fast) < 1e-3 * fast * share + 1e-6 * (1 + was),
+			"%s: %g of %g, not %g", p->name, slow, fast, share);
+	}
+	tp_tuned_dispose(&d);
+	tp_tuned_dispose(&a);
+	tp_tuned_dispose(&b);
+	return 0;
+}
+
+/* With a learning rate of almost nothing no epoch is better than the first one by top-1. */
+static int test_patience_ends_a_run(void)
+{
+	const char *few = "epochs=9 patience=2 lr=0.00000000001 bn_momentum=0.0000001 monitor=top1",
+		   *more = "epochs=9 patience=3 lr=0.00000000001 bn_momentum=0.0000001 monitor=top1";
+	tp_err err = { 0 };
+	tp_tuned a, b, c;
+	CHECK_OK(tune(&a, "patience", few, false, &err), err);
+	CHECK((int)json_array_size(json_object_get(a.history, "epochs")) == 3, "%g steps",
+		history(&a, "steps"));
+	CHECK((int)history(&a, "best_epoch") == 1, "best epoch %g", history(&a, "best_epoch"));
+	CHECK_OK(tune(&b, "patience", few, true, &err), err);
+	CHECK(history(&a, "steps") == history(&b, "steps"), "a run that is over went on");
+	CHECK_OK(tune(&c, "patience", more, true, &err), err);
+	CHECK((int)json_array_size(json_object_get(c.history, "epochs")) == 4,
+		"more patience does not go on");
+	tp_tuned_dispose(&a);
+	tp_tuned_dispose(&b);
+	tp_tuned_dispose(&c);
+	return 0;
+}
+
+int main(void)
+{
+	tp_err err = { 0 };
+	snprintf(root, sizeof root, "/tmp/tepal-tune-XXXXXX");
+	if (!mkdtemp(root))
+		return 1;
+	if (plant(&err)) {
+		printf("%s\n", err.msg);
+		return 1;
+	}
+	tp_log_set_sink(listen, NULL);
+	int result = RUN(T(test_a_run_repeats), T(test_another_run_is_refused),
+		T(test_other_species_are_refused), T(test_what_may_change),
+		T(test_a_damaged_checkpoint_is_refused), T(test_a_loss_that_is_no_number_stops),
+		T(test_a_torn_photo_is_left_out), T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run),
+		T(test_frozen_stages_stay), T(test_decay_reaches_its_groups), T(test_patience_ends_a_run),
+		T(test_a_stopped_run_ends_the_same));
+	tp_weights_free(made_up);
+	tp_net_free(net);
+	char cmd[96];
+	snprintf(cmd, sizeof cmd, "rm -rf '%s'", root);
+	return system(cmd) ? 1 : result;
+}
