@@ -21,9 +21,9 @@ static char dir[64];
 
 static const char *at(const char *name)
 {
-	static char path[4][256];
+	static char path[64][256]; /* the last 64 stay */
 	static int k;
-	k = (k + 1) % 4;
+	k = (k + 1) % 64;
 	snprintf(path[k], sizeof path[k], "%s/%s", dir, name);
 	return path[k];
 }
