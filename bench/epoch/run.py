@@ -5,8 +5,8 @@
 Needs the release build with `cmake --build --preset release --target epoch_bench`, the ImageNet weights (`tepal model fetch
 efficientnet-lite0`) and a folder that `tepal data pack PHOTOS --output DIR` wrote. A step is forward + loss + backward + SGD with
 momentum, single precision, 224 pixels; from shards also reading, decoding and the standard augmentation, in the loader's
-threads, on the same processors. Both epochs begin at the same weights and see the same batches: the program compares all
-losses bit for bit. Every round is a process of its own and runs each side once. --under runs each round under another command.
+threads, on the same processors. The two sides take turns in blocks of five batches, so that what else goes on
+meets both alike; batches are compared bit for bit. Every round is a process of its own, an epoch of each side. --under runs each round under another command.
 """
 import argparse
 import datetime
@@ -59,11 +59,17 @@ def main():
         rounds.append(json.loads(out))
         r = rounds[-1]
         print(f"round {i + 1}: memory {r['memory']:.2f} s, shards {r['shards']:.2f} s, ratio {r['memory'] / r['shards']:.3f}, "
-              f"waited {r['waited']:.2f} s, loader ms a photo {r['loader_ms']}", flush=True)
+              f"blocks {', '.join(f'{x:.3f}' for x in r['block_ratios'])}; loader ms a photo {r['loader_ms']}", flush=True)
     rate = lambda key: [r["photos"] / r[key] for r in rounds]  # noqa: E731
     ratios = [r["memory"] / r["shards"] for r in rounds]
-    print("\n| photos/s from memory (each round) | photos/s from shards | shards / memory | share of time waited |\n|---|---|---|---|")
-    print(f"| {every(rate('memory'))} | {every(rate('shards'))} | {every(ratios, '{:.3f}')} | "
+    blocks = [x for r in rounds for x in r["block_ratios"]]
+    cpu = [1e3 * (r["shards_cpu"] - r["memory_cpu"]) / r["photos"] for r in rounds]
+    step = [1e3 * r["memory_cpu"] / r["photos"] for r in rounds]
+    print("\n| photos/s from memory (each round) | photos/s from shards | shards / memory, epochs | shards / memory, median of the "
+          "blocks | loader, ms of a processor a photo | network, ms of processors a photo | share of time waited |"
+          "\n|---|---|---|---|---|---|---|")
+    print(f"| {every(rate('memory'))} | {every(rate('shards'))} | {every(ratios, '{:.3f}')} | {st.median(blocks):.3f} of "
+          f"{len(blocks)} ({min(blocks):.3f} to {max(blocks):.3f}) | {every(cpu, '{:.2f}')} | {every(step)} | "
           f"{every([100 * r['waited'] / r['shards'] for r in rounds])} % |")
 
 
