@@ -305,10 +305,11 @@ static float *all_views(tp_manifest *m, const char *but)
 	o.threads = 2;
 	if (tp_loader_new(&l, &o, NULL) || tp_loader_start(l, 3, order, n, 0, NULL))
 		abort();
-	for (size_t at_n = 0; b.n; at_n += (size_t)b.n) {
+	for (size_t done = 0; b.n; done += (size_t)b.n) {
 		if (tp_loader_next(&b, l, NULL))
 			abort();
-		memcpy(out + at_n * FLOATS, b.x, (size_t)b.n * FLOATS * sizeof *out);
+		for (size_t i = 0; i < (size_t)b.n * FLOATS; i++)
+			out[done * FLOATS + i] = b.x[i];
 	}
 	tp_loader_free(l);
 	tp_free(samples);

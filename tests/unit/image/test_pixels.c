@@ -31,7 +31,14 @@ static uint8_t *noise(size_t n)
 	return p;
 }
 
-/* Any weights whose sum stays inside 32 bits, over any inputs. */
+/* One of n weights of either sign, with which no sum leaves 32 bits. */
+static int32_t weight(int n)
+{
+	int32_t most = (1 << 23) / n - 1;
+	return (int32_t)tp_rng_below(&rng, 2 * (uint64_t)most + 1) - most;
+}
+
+/* Any weights over any inputs. */
 static void draw_taps(tp_taps *t, int in, int most)
 {
 	for (int i = 0; i < t->len; i++) {
@@ -41,8 +48,7 @@ static void draw_taps(tp_taps *t, int in, int most)
 			t->first[i] =
 				in - t->n[i]; /* the last pixels, where there is nothing to read behind */
 		for (int j = 0; j < t->ksize; j++)
-			t->k[i * t->ksize + j] =
-				((int)tp_rng_below(&rng, 3 << 22) - (1 << 22)) / (most > 8 ? most / 4 : 2);
+			t->k[i * t->ksize + j] = weight(most);
 	}
 	tp_taps_pair(t);
 }
@@ -87,7 +93,7 @@ static int test_down(void)
 		uint8_t *px = noise(width * (size_t)n);
 		CHECK(px, "no memory");
 		for (int j = 0; j < n; j++)
-			k[j] = ((int)tp_rng_below(&rng, 3 << 22) - (1 << 22)) / (n > 8 ? n / 4 : 2);
+			k[j] = weight(n);
 		plain->down(a, px, width, width, k, n);
 		fast->down(b, px, width, width, k, n);
 		CHECK(!memcmp(a, b, width), "round %d: %zu samples, %d rows", round, width, n);
