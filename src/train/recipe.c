@@ -8,6 +8,7 @@
 
 static const char *const optimizers[] = { "sgd", "adamw", NULL },
 			 *const starts[] = { "fitted", "random", NULL },
+			 *const statistics[] = { "batch", "running", NULL },
 			 *const schedules[] = { "constant", "cosine", "step", NULL },
 			 *const balances[] = { "none", "softmax", "logit-adjustment", "weights", NULL },
 			 *const monitors[] = { "loss", "top1", "macro_top1", NULL };
@@ -35,6 +36,8 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "clip", TP_CFG_REAL, AT(clip), "0", 0, 1e6, NULL, "longest gradient; 0: any" },
 	{ "ema", TP_CFG_REAL, AT(ema), "0", 0, 0.99999, NULL,
 		"decay of the weights' moving average, which is then what is kept; 0: none" },
+	{ "batch_norm", TP_CFG_CHOICE, AT(batch_norm), "batch", 0, 0, statistics,
+		"normalises by the statistics of each batch, or by the running ones, which then stay" },
 	{ "bn_momentum", TP_CFG_REAL, AT(bn_momentum), "0.1", 0, 1, NULL,
 		"how fast running statistics follow the batches'; 0: as the network was published" },
 	{ "schedule", TP_CFG_CHOICE, AT(schedule), "cosine", 0, 0, schedules, "how the learning rate falls" },
@@ -43,6 +46,8 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "drop", TP_CFG_TEXT, AT(drop), "", 0, 0, NULL, "epochs at which a step schedule falls: 20,25" },
 	{ "factor", TP_CFG_REAL, AT(factor), "0.1", 0, 1, NULL, "what it is multiplied by there" },
 	{ "smoothing", TP_CFG_REAL, AT(smoothing), "0.1", 0, 0.99, NULL, "label smoothing" },
+	{ "dropout", TP_CFG_FLAG, AT(dropout), "yes", 0, 0, NULL,
+		"features are dropped as the network was published; no: none are" },
 	{ "balance", TP_CFG_CHOICE, AT(balance), "none", 0, 0, balances, "what is done for rare species" },
 	{ "tau", TP_CFG_REAL, AT(tau), "1", 0, 10, NULL, "strength of logit adjustment" },
 	{ "beta", TP_CFG_REAL, AT(beta), "0.999", 0, 0.999999, NULL, "of class-balanced weights" },
