@@ -51,6 +51,27 @@ dnnl_status_t tp_attr_new(dnnl_primitive_attr_t *attr, bool sum, tp_act act)
 	return rc;
 }
 
+int tp_dnnl_block(void)
+{
+	dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+#if defined __x86_64__
+	if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core)
+		return 16;
+	return isa & dnnl_cpu_isa_sse41 ? 8 : 0;
+#elif defined __aarch64__ && defined TP_DNNL_REFERENCE
+	(void)isa;
+	return 4;
+#else
+	(void)isa;
+	return 0;
+#endif
+}
+
+dnnl_format_tag_t tp_dnnl_tag(int block)
+{
+	return block == 16 ? dnnl_nChw16c : block == 8 ? dnnl_nChw8c : dnnl_nChw4c;
+}
+
 /* Padding behind, so much that the last window ends with the picture or the padding; a remainder that no window
  * reaches counts as none. */
 static int behind(int in, int out, int k, int stride, int before)

@@ -74,7 +74,7 @@ typedef struct {
 
 bool tp_twin_fast_here(void)
 {
-	return (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_sse41) == dnnl_cpu_isa_sse41;
+	return tp_dnnl_block() != 0;
 }
 
 static void note(tp_learner *l, int worker, dnnl_status_t st, const char *what)
@@ -96,15 +96,9 @@ static bool is_flat(const tp_net *net, int node)
 	       (v->kind == TP_OP_DROPOUT && is_flat(net, v->in[0]));
 }
 
-static int layout_block(void)
-{
-	bool wide = (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
-	return wide ? 16 : 8;
-}
-
 static size_t floats(const tp_learner *l, int node)
 {
-	int b = layout_block(), c = l->net->v[node].channels;
+	int b = tp_dnnl_block(), c = l->net->v[node].channels;
 	size_t area = (size_t)l->plane[node].h * (size_t)l->plane[node].w;
 	return is_flat(l->net, node) ? (size_t)c : (size_t)((c + b - 1) / b * b) * area;
 }
@@ -942,8 +936,8 @@ static tp_code open(tp_learner *l, tp_err *err)
 	size_t threads = (size_t)l->opts.threads;
 	if (!f)
 		return tp_nomem(err, sizeof *f);
-	f->k = tp_kernels_best(layout_block());
-	f->tag = layout_block() == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+	f->k = tp_kernels_best(tp_dnnl_block());
+	f->tag = tp_dnnl_tag(tp_dnnl_block());
 	f->step = tp_calloc((size_t)l->n_steps, sizeof *f->step);
 	f->stream = tp_calloc(threads, sizeof *f->stream);
 	f->scratch = tp_calloc(threads, sizeof *f->scratch);

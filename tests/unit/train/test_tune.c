@@ -84,7 +84,7 @@ static tp_code plant(tp_err *err)
 {
 	static char *const names[] = { "Caerulea quadrata", "Rubra rotunda", "Viridis stellata",
 		"Absens nulla" };
-	char path[128];
+	char path[sizeof root + sizeof paths];
 	tp_code rc = TP_OK;
 	for (int s = 0; s <= SPECIES; s++)
 		taxa[s] = (tp_taxon){ .name = names[s], .family = "" };
