@@ -1,17 +1,21 @@
 /* Fine-tuning: a run repeats bit for bit, also when it is stopped anywhere and goes on; what a checkpoint refuses; photos
  * and disks that fail. The network is a real one with made-up weights, the photos are drawn here. */
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cancel.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -381,6 +385,137 @@ static int test_other_species_are_refused(void)
 	return bad || refused(&u, TP_ENOTFOUND, "nothing-here holds no run to go on with");
 }
 
+/* The photos are those of the checkpoint: another list, order, label or split is another run. */
+static int test_other_photos_are_refused(void)
+{
+	static const char why[] =
+		"last.safetensors: a checkpoint for other photos: 12 to train with and 3 to validate";
+	tp_err err = { 0 };
+	setup u;
+	tp_photo one = photos[3], two = photos[EACH];
+	CHECK_OK(stopped_run("photos", "", false, 1, &err), err);
+	CHECK_OK(set_up(&u, "photos", "", &err), err);
+	u.job.resume = true;
+	photos[3].split = TP_TEST;
+	int bad = refused(&u, TP_EINVAL, "validate, now 11 and 3");
+	photos[3] = one;
+	photos[3].path = "other.png";
+	bad = bad || refused(&u, TP_EINVAL, why);
+	photos[3] = one;
+	photos[3].species = 1;
+	bad = bad || refused(&u, TP_EINVAL, why);
+	photos[3] = photos[4];
+	photos[4] = one;
+	bad = bad || refused(&u, TP_EINVAL, why);
+	photos[4] = photos[3];
+	photos[3] = one;
+	photos[EACH].path = "other.png"; /* of the validation */
+	bad = bad || refused(&u, TP_EINVAL, why);
+	photos[EACH] = two;
+	photos[EACH].split = TP_TRAIN; /* a photo more to train with, one less to validate */
+	bad = bad || refused(&u, TP_EINVAL, "now 13 and 2");
+	photos[EACH] = two;
+	uint8_t state[PHOTOS] = { [3] = TP_FEATURE_BAD };
+	u.job.state = state;
+	bad = bad || refused(&u, TP_EINVAL, "now 11 and 3");
+	return bad;
+}
+
+/* Writes a file of tensors again with another `tepal.run`, and the checksum that docs/formats.md describes. */
+static tp_code write_run(const char *path, const char *run, tp_err *err)
+{
+	tp_weights *w = NULL;
+	tp_tensor all[512];
+	tp_buf b;
+	tp_buf_init(&b, 1 << 20);
+	tp_code rc = tp_safetensors_open(&w, path, err);
+	size_t n = rc ? 0 : tp_weights_count(w);
+	if (n > 512)
+		rc = tp_fail(err, TP_ELIMIT, "%zu tensors", n);
+	if (!rc)
+		rc = tp_buf_addf(&b, err, "%s\n", tp_sha256_of(run, strlen(run)).hex);
+	for (size_t i = 0; i < n && !rc; i++) {
+		all[i] = *tp_weights_at(w, i);
+		rc = tp_buf_addf(&b, err, "%s %s\n", tp_sha256_of(all[i].data, all[i].size).hex, all[i].name);
+	}
+	tp_sha256 sum = tp_sha256_of(b.ptr, b.len);
+	tp_meta meta[] = { { "tepal.run.sha256", sum.hex }, { "tepal.run", run } };
+	if (!rc)
+		rc = tp_safetensors_save(path, all, n, meta, 2, err);
+	tp_buf_dispose(&b);
+	tp_weights_free(w);
+	return rc;
+}
+
+static json_t *read_run(const char *path, tp_err *err)
+{
+	tp_weights *w = NULL;
+	json_t *j = NULL;
+	if (tp_safetensors_open(&w, path, err))
+		return NULL;
+	const char *text = tp_weights_meta(w, "tepal.run");
+	if (!text || tp_json_parse(&j, text, strlen(text), "run", err))
+		j = NULL;
+	tp_weights_free(w);
+	return j;
+}
+
+/* A checkpoint that does not say which photos it is of is an old one: a warning, and it goes on. A newer format is not read. */
+static int test_other_versions(void)
+{
+	static const char *const added[] = { "photos", "n_train", "n_val", "place" };
+	tp_err err = { 0 };
+	tp_tuned whole, out;
+	setup u;
+	CHECK_OK(tune(&whole, "version-whole", "", false, &err), err);
+	CHECK_OK(stopped_run("version", "", false, 1, &err), err);
+	const char *path = in_run("version", "last.safetensors");
+	json_t *j = read_run(path, &err);
+	CHECK(j, "%s", err.msg);
+	CHECK(json_integer_value(json_object_get(j, "n_train")) == TRAIN, "another number of photos");
+	for (size_t i = 0; i < sizeof added / sizeof *added; i++)
+		CHECK(!json_object_del(j, added[i]), "no %s", added[i]);
+	json_object_set_new(j, "format", json_integer(2));
+	char *text = json_dumps(j, JSON_COMPACT);
+	CHECK_OK(write_run(path, text, &err), err);
+	free(text);
+	CHECK_OK(set_up(&u, "version", "", &err), err);
+	u.job.resume = true;
+	if (refused(&u, TP_EFORMAT, "a checkpoint of format 2; this program knows 1"))
+		return 1;
+	json_object_set_new(j, "format", json_integer(1));
+	text = json_dumps(j, JSON_COMPACT);
+	CHECK_OK(write_run(path, text, &err), err);
+	free(text);
+	json_decref(j);
+	CHECK_OK(tune(&out, "version", "", true, &err), err);
+	CHECK(strstr(talk, "does not say which photos it was trained with"), "%s", talk);
+	CHECK(!difference(whole.weights, out.weights), "%s differs", difference(whole.weights, out.weights));
+	tp_tuned_dispose(&whole);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
+/* Two processes would write over each other's checkpoints; what a killed one left half written goes. */
+static int test_a_folder_is_one_process_s(void)
+{
+	tp_err err = { 0 };
+	setup u;
+	CHECK_OK(stopped_run("busy", "", false, 0, &err), err);
+	CHECK_OK(write_file(in_run("busy", "last.safetensors.tmpAbCdEf"), "half", 4, &err), err);
+	int fd = open(in_run("busy", ""), O_RDONLY | O_DIRECTORY);
+	CHECK(fd >= 0 && !flock(fd, LOCK_EX), "no lock");
+	CHECK_OK(set_up(&u, "busy", "", &err), err);
+	u.job.resume = true;
+	if (refused(&u, TP_EBUSY, "busy: another process trains in it"))
+		return 1;
+	CHECK(tp_is_file(in_run("busy", "last.safetensors.tmpAbCdEf")), "it may still be written");
+	close(fd);
+	CHECK_OK(stopped_run("busy", "", true, 0, &err), err);
+	CHECK(!tp_is_file(in_run("busy", "last.safetensors.tmpAbCdEf")), "half a file stayed");
+	return 0;
+}
+
 /* Patience and how often checkpoints are written may change. */
 static int test_what_may_change(void)
 {
@@ -436,14 +571,14 @@ static int test_a_loss_that_is_no_number_stops(void)
 	tp_tuned out;
 	CHECK_OK(set_up(&u, "nan", "warmup_epochs=0", &err), err);
 	u.r.lr = 1e30;
-	if (refused(&u, TP_EINVAL, "step 1: the loss is "))
+	if (refused(&u, TP_EINVAL, "step 2: the loss is nan, "))
 		return 1;
 	CHECK(!tp_is_file(in_run("nan", "last.safetensors")), "a checkpoint of what?");
 	CHECK_OK(stopped_run("nan-late", "", false, 0, &err), err);
 	CHECK_OK(set_up(&u, "nan-late", "", &err), err);
 	u.job.resume = true;
 	u.prep.std[0] = 1e-38f;
-	if (refused(&u, TP_EINVAL, "the last checkpoint is kept in "))
+	if (refused(&u, TP_EINVAL, "the last checkpoint, after step 0, is kept in "))
 		return 1;
 	CHECK_OK(tune(&out, "nan-late", "", true, &err), err);
 	tp_tuned_dispose(&out);
@@ -460,6 +595,8 @@ static int test_a_torn_photo_is_left_out(void)
 	CHECK((int)history(&out, "steps") == 2 * ((TRAIN - 1) / 3), "%g steps", history(&out, "steps"));
 	CHECK(strstr(talk, "photo=\"b2.png\" left out: "), "%s", talk);
 	tp_tuned_dispose(&out);
+	if (stop_and_go("torn-stopped", "batch=3 clip=1"))
+		return 1;
 	setup u;
 	CHECK_OK(set_up(&u, "torn-all", "batch=12", &err), err);
 	if (refused(&u, TP_EINVAL, "photos could be read"))
@@ -530,6 +667,69 @@ static int test_a_full_disk_costs_no_run(void)
 	CHECK(!difference(whole.weights, out.weights), "%s", difference(whole.weights, out.weights));
 	tp_tuned_dispose(&whole);
 	tp_tuned_dispose(&out);
+	return 0;
+}
+
+/* A checkpoint counts on best.safetensors: as long as that cannot be written, there is none, and the run goes on. */
+static int test_no_checkpoint_without_its_best_weights(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	char *in_the_way = tp_strdup(in_run("no-best", "best.safetensors"));
+	CHECK_OK(tp_make_dirs(in_the_way, &err), err);
+	CHECK_OK(tune(&out, "no-best", "epochs=1 batch=12", false, &err), err);
+	tp_tuned_dispose(&out);
+	CHECK(strstr(talk, "step=1 no checkpoint was written: ") && strstr(talk, "best.safetensors: "), "%s",
+		talk);
+	CHECK(!tp_is_file(in_run("no-best", "last.safetensors")), "a checkpoint without its best weights");
+	tp_free(in_the_way);
+	return 0;
+}
+
+/* What can be known at once is said at once, before any photo is looked at. */
+static int test_wrong_settings_are_found_first(void)
+{
+	static const struct {
+		const char *settings, *why;
+	} bad[] = {
+		{ "freeze=stem,stage99", "there is no stage \"stage99\"" },
+		{ "freeze=stem,,stage1", "there is no stage \"\"" },
+		{ "freeze=stm", "did you mean \"stem\"?" },
+		{ "drop=1,x", "drop is up to" },
+		{ "drop=1,", "drop is up to" },
+		{ "augment=lite", "augment: " },
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		tp_err err = { 0 };
+		setup u;
+		CHECK_OK(set_up(&u, "wrong", bad[i].settings, &err), err);
+		tp_code rc = tp_tune_check(&u.job, &err);
+		CHECK(rc == TP_EINVAL && strstr(err.msg, bad[i].why), "%s: %d \"%s\"", bad[i].settings, rc,
+			err.msg);
+	}
+	CHECK(!tp_is_dir(in_run("wrong", "")), "a folder for nothing");
+	return 0;
+}
+
+/* Blanks around commas are no part of a name. */
+static int test_lists_may_have_blanks(void)
+{
+	bool frozen[TP_MAX_STAGES] = { 0 };
+	tp_recipe r;
+	tp_lr_opts lr;
+	tp_err err = { 0 };
+	tp_cfg_defaults(&r, tp_recipe_items);
+	CHECK_OK(tp_cfg_set(&r, tp_recipe_items, "freeze = stem , stage1\t,  stage2", &err), err);
+	CHECK_OK(tp_cfg_set(&r, tp_recipe_items, "drop =  2 ,3.5 , 6", &err), err);
+	CHECK_OK(tp_recipe_frozen(frozen, &r, net, &err), err);
+	for (int i = 0; tp_net_stage_name(net, i); i++) {
+		const char *s = tp_net_stage_name(net, i);
+		CHECK(frozen[i] == (!strcmp(s, "stem") || !strcmp(s, "stage1") || !strcmp(s, "stage2")), "%s",
+			s);
+	}
+	CHECK_OK(tp_recipe_schedule(&lr, &r, &err), err);
+	CHECK(lr.n_drops == 3 && lr.drop[0] == 2 && lr.drop[1] == 3.5 && lr.drop[2] == 6, "%d drops",
+		lr.n_drops);
 	return 0;
 }
 
@@ -662,10 +862,13 @@ int main(void)
 	}
 	tp_log_set_sink(listen, NULL);
 	int result = RUN(T(test_a_run_repeats), T(test_another_run_is_refused),
-		T(test_other_species_are_refused), T(test_what_may_change),
-		T(test_a_damaged_checkpoint_is_refused), T(test_a_loss_that_is_no_number_stops),
-		T(test_a_torn_photo_is_left_out), T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run),
-		T(test_frozen_stages_stay), T(test_decay_reaches_its_groups), T(test_patience_ends_a_run),
+		T(test_other_species_are_refused), T(test_other_photos_are_refused), T(test_other_versions),
+		T(test_a_folder_is_one_process_s), T(test_no_checkpoint_without_its_best_weights),
+		T(test_wrong_settings_are_found_first), T(test_lists_may_have_blanks),
+		T(test_what_may_change), T(test_a_damaged_checkpoint_is_refused),
+		T(test_a_loss_that_is_no_number_stops), T(test_a_torn_photo_is_left_out),
+		T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run), T(test_frozen_stages_stay),
+		T(test_decay_reaches_its_groups), T(test_patience_ends_a_run),
 		T(test_a_stopped_run_ends_the_same));
 	tp_weights_free(made_up);
 	tp_net_free(net);
