@@ -65,8 +65,7 @@ static void make_steps(tp_learner *l, bool *taken)
 		memcpy(s->in, node->in, sizeof s->in);
 		s->geo = tp_node_geo(net, l->plane, i, l->opts.batch);
 		s->trains = node->param >= 0 && !l->opts.frozen[node->stage];
-		s->batch_stat = node->kind == TP_OP_BATCH_NORM && s->trains;
-		s->momentum = l->opts.bn_momentum > 0 ? l->opts.bn_momentum : node->momentum;
+		s->batch_stat = node->kind == TP_OP_BATCH_NORM && s->trains && !l->opts.running_stat;
 		s->momentum = l->opts.bn_momentum > 0 ? l->opts.bn_momentum : node->momentum;
 		take_shortcut(net, s);
 		taken[s->out] = true;
@@ -122,7 +121,7 @@ static int step_of(const tp_learner *l, int node)
 static bool can_repeat(const tp_learner *l, int from)
 {
 	const tp_lstep *s = from == NONE ? NULL : &l->step[from];
-	return s && !l->opts.plain && s->kind == TP_OP_BATCH_NORM && s->n_in == 1 && s->batch_stat;
+	return s && !l->opts.plain && s->kind == TP_OP_BATCH_NORM && s->n_in == 1 && s->trains;
 }
 
 /* What a step's backward reads of the forward pass. */
@@ -140,7 +139,7 @@ static void keep_values(tp_learner *l, int i)
 		input = s->trains;
 		break;
 	case TP_OP_BATCH_NORM:
-		input = s->batch_stat || again;
+		input = s->trains || again;
 		break;
 	case TP_OP_MAX_POOL:
 		input = true;

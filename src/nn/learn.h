@@ -43,6 +43,7 @@ typedef struct {
 	 * first trained one that only gradients would need. */
 	bool frozen[TP_MAX_STAGES];
 	float bn_momentum; /* of running statistics, instead of the network's own; 0: the network's */
+	bool running_stat; /* batch-norms by the running statistics, which stay; scale and shift are trained */
 	bool direct;       /* no Winograd: rounds less, and is slower */
 	bool whole;        /* test of parts: no dropout */
 } tp_learn_opts;
@@ -66,7 +67,7 @@ const char *tp_learner_op_impl(const tp_learner *l, size_t i);
 /* Seconds the first thread has spent in it since the learner was made, waiting for others included. */
 double tp_learner_op_seconds(const tp_learner *l, size_t i);
 
-/* One batch through the network by batch statistics, which move the running ones.
+/* One batch through the network: by batch statistics, which move the running ones, unless running_stat.
  * in      float NCHW, batch x 3 x side x side; borrowed until the backward pass
  * logits  float, batch x n_classes
  * seed    of dropout: the same for the same step */

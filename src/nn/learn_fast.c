@@ -630,7 +630,7 @@ static void norm_backward(tp_learner *l, int i, int worker)
 	double *sum = (double *)(void *)f->scratch[worker], *with_x = sum + b * f->k->block;
 	tp_norm v = norm_of(l, s, mine);
 	memset(sum, 0, (size_t)(2 * b * f->k->block) * sizeof(double));
-	if (s->batch_stat) {
+	if (s->trains) {
 		memset(mine->sum, 0, (size_t)(b * f->k->block) * sizeof(double));
 		memset(mine->sq, 0, (size_t)(b * f->k->block) * sizeof(double));
 		f->k->norm_back_sums(mine->sum, mine->sq, dy, y, x, &v, s->act, g, 0, end);
@@ -643,7 +643,8 @@ static void norm_backward(tp_learner *l, int i, int worker)
 	}
 	float *shortcut =
 		s->n_in == 2 && s->want[1] ? (s->same[1] ? dy : tp_grad_out(l, s, 1, share.first)) : NULL;
-	/* sums of nothing: a frozen one is linear */
+	if (!s->batch_stat) /* by running statistics it is linear: the sums are the parameters' alone */
+		memset(sum, 0, (size_t)(2 * b * f->k->block) * sizeof(double));
 	if (s->want[0])
 		f->k->norm_back(tp_grad_out(l, s, 0, share.first), shortcut, dy, y, x, &v, sum, with_x,
 			count_of(g), s->act, g, 0, end);

@@ -57,7 +57,7 @@ static void batch_norm(tp_learner *l, tp_lstep *s, float *y, const float *x)
 		tp_batch_norm_plain(
 			y, s->mean, s->rstd, mean, var, x, gamma, beta, &s->geo, s->node->eps, s->momentum);
 	else
-		tp_batch_norm_plain_frozen(y, x, gamma, beta, mean, var, &s->geo, s->node->eps);
+		tp_batch_norm_plain_running(y, x, gamma, beta, mean, var, &s->geo, s->node->eps);
 	if (s->n_in == 2)
 		tp_add_plain(y, y, tp_value_at(l, s->in[1], 0), out_floats(s));
 }
@@ -130,20 +130,15 @@ static void batch_norm_back(tp_learner *l, const tp_lstep *s, float *dx, const f
 	const tp_geo *g = &s->geo;
 	if (s->n_in == 2 && s->want[1] && !s->same[1])
 		memcpy(tp_grad_out(l, s, 1, 0), dy, out_floats(s) * sizeof *dy);
-	const float *gamma = tp_param_at(l, s, 0), *var = tp_param_at(l, s, 3);
+	const float *gamma = tp_param_at(l, s, 0);
 	if (s->batch_stat) {
 		tp_batch_norm_plain_back(dx, tp_param_grad(l, s, 0), tp_param_grad(l, s, 1), dy,
 			tp_value_at(l, s->in[0], 0), s->mean, s->rstd, gamma, g);
 		return;
 	}
-	tp_geo no_shift = *g; /* a frozen one is linear: its gradient is the scale alone */
-	float zero[1] = { 0 };
-	size_t area = (size_t)g->h * (size_t)g->w;
-	no_shift.n = no_shift.c = 1;
-	for (int n = 0; n < g->n; n++)
-		for (int c = 0; c < g->c; c++, dx += area, dy += area)
-			tp_batch_norm_plain_frozen(
-				dx, dy, gamma + c, zero, zero, var + c, &no_shift, s->node->eps);
+	tp_batch_norm_plain_running_back(dx, s->trains ? tp_param_grad(l, s, 0) : NULL,
+		s->trains ? tp_param_grad(l, s, 1) : NULL, dy, tp_value_at(l, s->in[0], 0), gamma,
+		tp_param_at(l, s, 2), tp_param_at(l, s, 3), g, s->node->eps);
 }
 
 static void add_back(tp_learner *l, const tp_lstep *s, const float *dy, size_t n)

@@ -153,8 +153,10 @@ void tp_batch_norm_plain(float *y, float *mean, float *rstd, float *running_mean
 /* dx may be dy; dgamma, dbeta are added to. */
 void tp_batch_norm_plain_back(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
 	const float *mean, const float *rstd, const float *gamma, const tp_geo *g);
-void tp_batch_norm_plain_frozen(float *y, const float *x, const float *gamma, const float *beta,
+void tp_batch_norm_plain_running(float *y, const float *x, const float *gamma, const float *beta,
 	const float *mean, const float *var, const tp_geo *g, float eps);
+void tp_batch_norm_plain_running_back(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
+	const float *gamma, const float *mean, const float *var, const tp_geo *g, float eps);
 void tp_max_pool_plain(float *y, const float *x, const tp_geo *g);
 void tp_max_pool_plain_back(float *dx, const float *dy, const float *x, const tp_geo *g);
 void tp_avg_pool_plain(float *y, const float *x, const tp_geo *g);

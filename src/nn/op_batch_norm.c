@@ -62,8 +62,8 @@ void tp_batch_norm_plain_back(float *dx, float *dgamma, float *dbeta, const floa
 	}
 }
 
-/* By running statistics: a frozen batch-norm is a scale and a shift. y may be x. */
-void tp_batch_norm_plain_frozen(float *y, const float *x, const float *gamma, const float *beta,
+/* By running statistics: a scale and a shift. y may be x. */
+void tp_batch_norm_plain_running(float *y, const float *x, const float *gamma, const float *beta,
 	const float *mean, const float *var, const tp_geo *g, float eps)
 {
 	size_t area = (size_t)g->h * (size_t)g->w;
@@ -73,4 +73,29 @@ void tp_batch_norm_plain_frozen(float *y, const float *x, const float *gamma, co
 			for (size_t i = 0; i < area; i++, x++, y++)
 				*y = (*x - mean[c]) * scale + beta[c];
 		}
+}
+
+/* Linear: dx is dy scaled, and may be dy. dgamma and dbeta are added to; without them (a frozen one) x is not read. */
+void tp_batch_norm_plain_running_back(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
+	const float *gamma, const float *mean, const float *var, const tp_geo *g, float eps)
+{
+	size_t area = (size_t)g->h * (size_t)g->w;
+	for (int c = 0; c < g->c; c++) {
+		double rstd = 1 / sqrt((double)var[c] + eps), sum = 0, with_x = 0;
+		float scale = (float)(gamma[c] * rstd);
+		for (int n = 0; n < g->n; n++) {
+			size_t at = ((size_t)n * (size_t)g->c + (size_t)c) * area;
+			for (size_t i = at; i < at + area; i++) {
+				if (dgamma) {
+					sum += dy[i];
+					with_x += dy[i] * (((double)x[i] - mean[c]) * rstd);
+				}
+				dx[i] = dy[i] * scale;
+			}
+		}
+		if (dgamma) {
+			dgamma[c] += (float)with_x;
+			dbeta[c] += (float)sum;
+		}
+	}
 }

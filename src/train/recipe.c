@@ -9,6 +9,7 @@
 
 static const char *const optimizers[] = { "sgd", "adamw", NULL },
 			 *const starts[] = { "fitted", "random", NULL },
+			 *const statistics[] = { "batch", "running", NULL },
 			 *const schedules[] = { "constant", "cosine", "step", NULL },
 			 *const balances[] = { "none", "softmax", "logit-adjustment", "weights", NULL },
 			 *const monitors[] = { "loss", "top1", "macro_top1", NULL };
@@ -36,6 +37,8 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "clip", TP_CFG_REAL, AT(clip), "0", 0, 1e6, NULL, "longest gradient; 0: any" },
 	{ "ema", TP_CFG_REAL, AT(ema), "0", 0, 0.99999, NULL,
 		"decay of the weights' moving average, which is then what is kept; 0: none" },
+	{ "batch_norm", TP_CFG_CHOICE, AT(batch_norm), "batch", 0, 0, statistics,
+		"normalises by the statistics of each batch, or by the running ones, which then stay" },
 	{ "bn_momentum", TP_CFG_REAL, AT(bn_momentum), "0.1", 0, 1, NULL,
 		"how fast running statistics follow the batches'; 0: as the network was published" },
 	{ "schedule", TP_CFG_CHOICE, AT(schedule), "cosine", 0, 0, schedules, "how the learning rate falls" },

@@ -16,7 +16,7 @@ typedef enum { TP_HEAD_FITTED, TP_HEAD_RANDOM } tp_head_start;
 
 typedef struct {
 	int epochs, head_epochs, batch, accumulate, head, seed;
-	int optimizer, monitor, patience;
+	int optimizer, batch_norm, monitor, patience;
 	double lr, momentum, weight_decay, beta1, beta2, layer_decay, clip, ema, bn_momentum;
 	bool nesterov, direct;
 	int schedule;

@@ -163,6 +163,7 @@ static tp_code make_learner(tp_tuner *t, tp_err *err)
 	bool head_only = t->s.epoch < t->r->head_epochs;
 	tp_learn_opts o = { .batch = t->batch, .side = t->job->prep->side, .threads = t->job->threads };
 	o.bn_momentum = (float)t->r->bn_momentum;
+	o.running_stat = t->r->batch_norm;
 	o.direct = t->r->direct;
 	if (t->l && head_only == t->head_only)
 		return TP_OK;

@@ -100,6 +100,13 @@ static int setup(fixture *f, const tp_learn_opts *o)
 				(float)tp_rng_normal(&r) * (q->ndim > 1 ? sqrtf(2.0f / (float)fan) : 0.1f) +
 				(strstr(q->name, "_bn.weight") ? 1.0f : 0.0f);
 	}
+	for (size_t i = 0; i < f->net->n_params && o->running_stat; i++) {
+		const tp_net_param *q = &f->net->param[i];
+		for (int k = 0; k < q->dim[0] && q->buffer; k++)
+			f->p.buf[f->p.off[i] + (size_t)k] =
+				(float)(strstr(q->name, "var") ? 0.5 + tp_rng_unit(&r)
+							       : 0.3 * tp_rng_normal(&r));
+	}
 	f->in = tp_alloc_aligned(BATCH * IMAGE * sizeof(float));
 	CHECK(f->in, "no memory");
 	for (int i = 0; i < BATCH * IMAGE; i++)
@@ -118,9 +125,14 @@ static void teardown(fixture *f)
 	tp_free_aligned(f->in);
 }
 
+/* Batch-norms by running statistics instead of the batch's. */
+static bool running;
+
 static tp_learn_opts opts(bool plain, int threads)
 {
-	return (tp_learn_opts){ .batch = BATCH, .side = SIDE, .threads = threads, .plain = plain };
+	return (tp_learn_opts){
+		.batch = BATCH, .side = SIDE, .threads = threads, .plain = plain, .running_stat = running
+	};
 }
 
 /* The loss is a fixed weighting of the logits. */
@@ -182,6 +194,19 @@ static int test_gradients_are_differences(void)
 	}
 	teardown(&f);
 	return 0;
+}
+
+static int by_running_statistics(int test(void))
+{
+	running = true;
+	int failed = test();
+	running = false;
+	return failed;
+}
+
+static int test_gradients_by_running_statistics(void)
+{
+	return by_running_statistics(test_gradients_are_differences);
 }
 
 static double norm_of(const tp_params *p, size_t i)
@@ -285,8 +310,42 @@ static int test_twins_agree(void)
 	return 0;
 }
 
+static int test_twins_agree_by_running_statistics(void)
+{
+	return by_running_statistics(test_twins_agree);
+}
+
+/* By running statistics a photo's logits do not depend on the others in its batch, and the statistics stay. */
+static int test_running_statistics_stay(void)
+{
+	for (int plain = 0; plain < 2; plain++) {
+		fixture f;
+		tp_err err = { 0 };
+		tp_learn_opts o = opts(plain, 2);
+		o.running_stat = o.whole = true;
+		if (setup(&f, &o))
+			return 1;
+		float *before = tp_alloc(f.p.n_buf * sizeof *before), first[CLASSES];
+		CHECK(before, "no memory");
+		memcpy(before, f.p.buf, f.p.n_buf * sizeof *before);
+		CHECK(isfinite(loss_of(&f, &err)), "%s", err.msg);
+		memcpy(first, f.logits, sizeof first);
+		for (size_t i = IMAGE; i < BATCH * IMAGE; i++)
+			f.in[i] = 3 - f.in[i];
+		CHECK(isfinite(loss_of(&f, &err)), "%s", err.msg);
+		CHECK(!memcmp(first, f.logits, sizeof first),
+			"the other photos changed the first one's logits");
+		CHECK_OK(tp_learner_backward(f.l, f.weight, &err), err);
+		CHECK(!memcmp(before, f.p.buf, f.p.n_buf * sizeof *before), "running statistics moved");
+		tp_free(before);
+		teardown(&f);
+	}
+	return 0;
+}
+
 int main(void)
 {
-	return RUN(T(test_gradients_are_differences), T(test_frozen_stages_stay), T(test_steps_repeat),
-		T(test_twins_agree));
+	return RUN(T(test_gradients_are_differences), T(test_gradients_by_running_statistics),
+		T(test_frozen_stages_stay), T(test_steps_repeat), T(test_twins_agree),
+		T(test_twins_agree_by_running_statistics), T(test_running_statistics_stay));
 }
