@@ -199,25 +199,32 @@ tp_code tp_tune_save_best(tp_tuner *t, tp_err *err)
 
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
-/* The first setting that differs; how long a run goes on and how often it saves may change. */
+/* The first setting that differs; how long a run goes on and how often it saves may change. A setting that the checkpoint
+ * does not have has come since: the run was as that one's default. */
 static tp_code check_recipe(const json_t *was, const tp_recipe *now, tp_err *err)
 {
-	json_t *mine = tp_cfg_to_json(now, tp_recipe_items), *v;
+	tp_recipe defaults;
 	const char *key;
-	tp_code rc = mine ? TP_OK : tp_nomem(err, 0);
+	json_t *v;
+	tp_cfg_defaults(&defaults, tp_recipe_items);
+	json_t *mine = tp_cfg_to_json(now, tp_recipe_items),
+	       *without = tp_cfg_to_json(&defaults, tp_recipe_items);
+	tp_code rc = mine && without ? TP_OK : tp_nomem(err, 0);
 	json_object_foreach(mine, key, v)
 	{
 		const json_t *old = json_object_get(was, key);
+		old = old ? old : json_object_get(without, key);
 		bool free_to = !strcmp(key, "save_minutes") || !strcmp(key, "patience");
-		if (rc || free_to || (old && json_equal(old, v)))
+		if (rc || free_to || json_equal(old, v))
 			continue;
-		char *a = old ? json_dumps(old, JSON_ENCODE_ANY) : NULL, *b = json_dumps(v, JSON_ENCODE_ANY);
-		rc = tp_fail(err, TP_EINVAL, "the run was started with %s = %s, not %s", key,
-			a ? a : "nothing", b ? b : "");
+		char *a = json_dumps(old, JSON_ENCODE_ANY), *b = json_dumps(v, JSON_ENCODE_ANY);
+		rc = tp_fail(err, TP_EINVAL, "the run was started with %s = %s, not %s", key, a ? a : "",
+			b ? b : "");
 		free(a);
 		free(b);
 	}
 	json_decref(mine);
+	json_decref(without);
 	return rc;
 }
 

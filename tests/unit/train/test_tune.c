@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "image/image.h"
 #include "t.h"
+#include "train/sampler.h"
 #include "train/tune.h"
 
 enum { SPECIES = 3, EACH = 5, PHOTOS = SPECIES * EACH, TRAIN = PHOTOS - SPECIES, SIDE = 32, BATCH = 4 };
@@ -475,6 +476,7 @@ static int test_other_versions(void)
 	CHECK(json_integer_value(json_object_get(j, "n_train")) == TRAIN, "another number of photos");
 	for (size_t i = 0; i < sizeof added / sizeof *added; i++)
 		CHECK(!json_object_del(j, added[i]), "no %s", added[i]);
+	CHECK(!json_object_del(json_object_get(j, "recipe"), "batch_norm"), "no batch_norm");
 	json_object_set_new(j, "format", json_integer(2));
 	char *text = json_dumps(j, JSON_COMPACT);
 	CHECK_OK(write_run(path, text, &err), err);
@@ -488,6 +490,10 @@ static int test_other_versions(void)
 	CHECK_OK(write_run(path, text, &err), err);
 	free(text);
 	json_decref(j);
+	CHECK_OK(set_up(&u, "version", "batch_norm=running", &err), err);
+	u.job.resume = true;
+	if (refused(&u, TP_EINVAL, "the run was started with batch_norm = \"batch\", not \"running\""))
+		return 1;
 	CHECK_OK(tune(&out, "version", "", true, &err), err);
 	CHECK(strstr(talk, "does not say which photos it was trained with"), "%s", talk);
 	CHECK(!difference(whole.weights, out.weights), "%s differs", difference(whole.weights, out.weights));
@@ -595,13 +601,136 @@ static int test_a_torn_photo_is_left_out(void)
 	CHECK((int)history(&out, "steps") == 2 * ((TRAIN - 1) / 3), "%g steps", history(&out, "steps"));
 	CHECK(strstr(talk, "photo=\"b2.png\" left out: "), "%s", talk);
 	tp_tuned_dispose(&out);
-	if (stop_and_go("torn-stopped", "batch=3 clip=1"))
-		return 1;
 	setup u;
 	CHECK_OK(set_up(&u, "torn-all", "batch=12", &err), err);
 	if (refused(&u, TP_EINVAL, "photos could be read"))
 		return 1;
 	CHECK_OK(write_photo(in_run(paths[7], ""), 1, 2, &err), err);
+	return 0;
+}
+
+/* The epoch, from 1, with the first best figure. */
+static int best_by(const tp_tuned *t, const char *key, int sign)
+{
+	size_t best = 0, i;
+	double most = -INFINITY;
+	json_t *e;
+	json_array_foreach(json_object_get(t->history, "epochs"), i, e)
+	{
+		double v = sign * json_number_value(json_object_get(e, key));
+		if (v > most) {
+			most = v;
+			best = i;
+		}
+	}
+	return (int)best + 1;
+}
+
+static tp_code tear(const size_t *which, size_t n, tp_err *err)
+{
+	tp_code rc = TP_OK;
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = write_file(in_run(paths[which[i]], ""), "no photo", 8, err);
+	return rc;
+}
+
+static tp_code mend(const size_t *which, size_t n, tp_err *err)
+{
+	tp_code rc = TP_OK;
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = write_photo(
+			in_run(paths[which[i]], ""), (int)which[i] / EACH, (int)which[i] % EACH, err);
+	return rc;
+}
+
+/* The photos to train with in the order of the first epoch. */
+static tp_code first_order(size_t order[TRAIN], tp_err *err)
+{
+	size_t photo[TRAIN], n = 0;
+	int label[TRAIN];
+	uint32_t at[TRAIN];
+	tp_sampler *s = NULL;
+	for (size_t i = 0; i < PHOTOS; i++)
+		if (photos[i].split == TP_TRAIN) {
+			label[n] = photos[i].species;
+			photo[n++] = i;
+		}
+	tp_code rc = tp_sampler_new(&s, label, TRAIN, SPECIES, 1, 1, err);
+	if (!rc)
+		rc = tp_sampler_order(at, s, 0, err);
+	for (size_t i = 0; i < TRAIN && !rc; i++)
+		order[i] = photo[at[i]];
+	tp_sampler_free(s);
+	return rc;
+}
+
+/* A run that goes on behind photos that cannot be read goes on with the photo it would have taken next. */
+static int test_torn_photos_shift_nothing(void)
+{
+	size_t order[TRAIN];
+	tp_err err = { 0 };
+	CHECK_OK(first_order(order, &err), err);
+	const size_t torn[] = { order[0], order[2], order[7] };
+	CHECK_OK(tear(torn, 3, &err), err);
+	int bad = stop_and_go("torn-stopped", "batch=3 clip=1");
+	CHECK_OK(mend(torn, 3, &err), err);
+	return bad;
+}
+
+/* The last step of an epoch lacks photos for its second batch: what its first one did to running statistics and to the
+ * epoch's sums is undone. The same run when these photos cannot be read either does not begin that step. */
+static int test_half_a_step_leaves_nothing(void)
+{
+	size_t order[TRAIN];
+	tp_err err = { 0 };
+	tp_tuned half, none;
+	CHECK_OK(first_order(order, &err), err);
+	CHECK_OK(tear(order + TRAIN - 1, 1, &err), err);
+	CHECK_OK(tune(&half, "half-a-step", "epochs=1 batch=2 accumulate=2", false, &err), err);
+	CHECK_OK(tear(order + 8, TRAIN - 8, &err), err);
+	CHECK_OK(tune(&none, "no-step", "epochs=1 batch=2 accumulate=2", false, &err), err);
+	CHECK_OK(mend(order + 8, TRAIN - 8, &err), err);
+	CHECK((int)history(&half, "steps") == 2 && (int)history(&none, "steps") == 2, "%g and %g steps",
+		history(&half, "steps"), history(&none, "steps"));
+	CHECK(!difference(half.weights, none.weights), "%s differs", difference(half.weights, none.weights));
+	CHECK(last_epoch(&half, "loss") == last_epoch(&none, "loss"), "another loss");
+	CHECK(last_epoch(&half, "top1") == last_epoch(&none, "top1"), "another accuracy");
+	tp_tuned_dispose(&half);
+	tp_tuned_dispose(&none);
+	return 0;
+}
+
+/* What `monitor` names says which epoch is best; without validation photos the loss in training does. The learning rate is
+ * so high that the figures go up and down. */
+static int test_the_monitor_chooses(void)
+{
+	static const struct {
+		const char *settings, *key;
+		int sign;
+		tp_split split;
+	} cases[] = {
+		{ "monitor=loss", "val_loss", -1, TP_VAL },
+		{ "monitor=top1", "val_top1", 1, TP_VAL },
+		{ "monitor=macro_top1", "val_macro_top1", 1, TP_VAL },
+		{ "monitor=top1", "loss", -1, TP_TEST },
+	};
+	char name[32], settings[96];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		tp_err err = { 0 };
+		tp_tuned out;
+		for (int s = 0; s < SPECIES; s++)
+			photos[s * EACH].split = cases[i].split;
+		snprintf(name, sizeof name, "monitor-%zu", i);
+		snprintf(settings, sizeof settings, "epochs=4 batch=6 lr=0.5 schedule=constant %s",
+			cases[i].settings);
+		CHECK_OK(tune(&out, name, settings, false, &err), err);
+		int best = best_by(&out, cases[i].key, cases[i].sign);
+		CHECK((int)history(&out, "best_epoch") == best, "%s: epoch %g, not %d", settings,
+			history(&out, "best_epoch"), best);
+		tp_tuned_dispose(&out);
+	}
+	for (int s = 0; s < SPECIES; s++)
+		photos[s * EACH].split = TP_VAL;
 	return 0;
 }
 
@@ -772,6 +901,22 @@ static int test_frozen_stages_stay(void)
 	return refused(&u, TP_EINVAL, "there is no stage \"stage99\"");
 }
 
+/* While only the classifier is trained, nothing before it moves: no weight, no running statistic. */
+static int test_head_epochs_train_the_classifier(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	size_t n = tp_net_params(net);
+	CHECK_OK(tune(&out, "head-only", "epochs=1 head_epochs=1 weight_decay=0.1", false, &err), err);
+	for (size_t i = 0; i < n; i++) {
+		const char *name = tp_net_param_at(net, i)->name;
+		const tp_tensor *t = tp_weights_find(out.weights, name);
+		CHECK(t && same_as_before(t) == (i + 2 < n), "%s", name);
+	}
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
 static double length(const tp_weights *w, const char *name)
 {
 	const tp_tensor *t = tp_weights_find(w, name);
@@ -867,7 +1012,9 @@ int main(void)
 		T(test_wrong_settings_are_found_first), T(test_lists_may_have_blanks),
 		T(test_what_may_change), T(test_a_damaged_checkpoint_is_refused),
 		T(test_a_loss_that_is_no_number_stops), T(test_a_torn_photo_is_left_out),
-		T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run), T(test_frozen_stages_stay),
+		T(test_torn_photos_shift_nothing), T(test_half_a_step_leaves_nothing),
+		T(test_the_monitor_chooses), T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run),
+		T(test_frozen_stages_stay), T(test_head_epochs_train_the_classifier),
 		T(test_decay_reaches_its_groups), T(test_patience_ends_a_run),
 		T(test_a_stopped_run_ends_the_same));
 	tp_weights_free(made_up);
