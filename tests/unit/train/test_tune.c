@@ -765,13 +765,14 @@ static int test_poor_photo_sets(void)
 	return refused(&u, TP_EINVAL, "accumulate");
 }
 
-/* In a process of its own, because a limit cannot be taken back: no file may have more than 1 MB. */
+/* In a process of its own, because a limit cannot be taken back: no file may have more than 20 MB, which is
+ * too little for a checkpoint and enough for the best weights, which are written first. */
 static int resume_on_a_full_disk(const char *run)
 {
 	tp_err err = { 0 };
 	tp_tuned out;
 	signal(SIGXFSZ, SIG_IGN);
-	if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 1 << 20, 1 << 20 }))
+	if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 20 << 20, 20 << 20 }))
 		return 2;
 	if (tune(&out, run, "", true, &err))
 		return 3;
