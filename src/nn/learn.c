@@ -374,16 +374,8 @@ size_t tp_learner_ops(const tp_learner *l)
 
 const char *tp_learner_op_name(const tp_learner *l, size_t i)
 {
-	static const char *const names[] = { [TP_OP_RELU] = "relu",
-		[TP_OP_RELU6] = "relu6",
-		[TP_OP_ADD] = "add",
-		[TP_OP_CONCAT] = "concat",
-		[TP_OP_MAX_POOL] = "max_pool",
-		[TP_OP_AVG_POOL] = "avg_pool",
-		[TP_OP_GLOBAL_POOL] = "global_pool",
-		[TP_OP_DROPOUT] = "dropout" };
 	const tp_lstep *s = &l->step[i / 3];
-	return *s->node->name ? s->node->name : names[s->kind];
+	return tp_node_label(s->node);
 }
 
 const char *tp_learner_op_impl(const tp_learner *l, size_t i)

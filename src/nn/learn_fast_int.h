@@ -1,0 +1,122 @@
+/* The fast twin, for the learn_fast*.c: what it holds for each op, and who does what.
+ *
+ *   learn_fast.c       the frame: opening, running a step, closing
+ *   learn_fast_conv.c  convolutions, their weights' layouts, the sum of the threads' weight gradients
+ *   learn_fast_norm.c  batch-norms
+ *   learn_fast_rest.c  linear layers and concatenations */
+#ifndef TP_NN_LEARN_FAST_INT_H
+#define TP_NN_LEARN_FAST_INT_H
+
+#include "nn/dnnl_shim.h"
+#include "nn/learn_int.h"
+
+enum { SIZES = 2 }; /* shares of a batch differ by one photo at most */
+enum { FORWARD = TP_PASS_FORWARD, DATA = TP_PASS_DATA, WEIGHTS = TP_PASS_WEIGHTS, PASSES = TP_PASSES };
+
+/* A convolution's primitives for one number of photos. */
+typedef struct {
+	tp_md src, dst, bias;
+	dnnl_primitive_desc_t pd[PASSES];
+	dnnl_primitive_t prim[PASSES];
+} conv_size;
+
+/* A thread's memories of a convolution. */
+typedef struct {
+	dnnl_memory_t src, again, dst, diff_src, diff_dst, dw, db, scratch[PASSES];
+	float *partial, *partial_b; /* its share of the weight gradient, as the primitive writes it */
+} conv_thread;
+
+typedef struct {
+	conv_size size[SIZES];
+	tp_md w_plain;
+	dnnl_memory_t plain,
+		w[PASSES];            /* weights as they lie in the slab, and as FORWARD and DATA want them */
+	float *laid;                  /* of the pass that runs */
+	dnnl_primitive_t lay[PASSES]; /* WEIGHTS: the summed gradient back to rows */
+	dnnl_memory_t grad_plain;
+	size_t grad_floats; /* of a partial */
+	bool depthwise;     /* the weight gradient is a kernel of ours, in rows */
+	bool wino
+		[PASSES]; /* Winograd's kernels instead of a primitive; the weight gradient is in rows then */
+	float *u;         /* the weights as they want them, of the pass that runs */
+	conv_thread *t;
+	char impl[PASSES][48];
+} fast_conv;
+
+typedef struct {
+	double *sum, *sq; /* per thread, c each: this pass's sums over its photos */
+	float *mean, *rstd;
+} fast_norm;
+
+typedef struct {
+	float *partial; /* linear: out x in weights, then out biases */
+} fast_linear;
+
+typedef struct {
+	fast_conv *conv;
+	fast_norm *norm;     /* one a thread; sums of all threads are read by all */
+	fast_linear *linear; /* one a thread */
+} fast_step;
+
+typedef struct {
+	dnnl_engine_t engine;
+	const tp_kernels *k;
+	dnnl_format_tag_t tag;
+	fast_step *step;
+	dnnl_stream_t *stream; /* one a thread */
+	uint8_t **scratch;
+	float **flat; /* one a thread: a weight gradient in rows, on its way into the slab */
+	size_t scratch_bytes, flat_floats;
+	int photos[SIZES];
+} fast;
+
+static inline int blocks_of(const fast *f, int channels)
+{
+	return (channels + f->k->block - 1) / f->k->block;
+}
+
+static inline void grow(size_t *at, size_t n)
+{
+	if (n > *at)
+		*at = n;
+}
+
+/* Channels of a block: 16 with AVX-512, else 8. */
+int tp_fast_block(void);
+/* Floats a node's output takes for one photo. */
+size_t tp_fast_floats(const tp_learner *l, int node);
+/* Keeps a worker's first failure. */
+void tp_fast_note(tp_learner *l, int worker, dnnl_status_t st, const char *what);
+void tp_fast_add(float *y, const float *x, size_t n); /* y += x */
+
+/* ---- convolutions; i is a step, worker a thread ---------------------------------------------------------- */
+
+tp_code tp_fast_conv_open(tp_learner *l, int i, tp_err *err);
+/* A thread's memories; the input's place is set when it is known. */
+dnnl_status_t tp_fast_conv_bind(const tp_learner *l, fast_conv *c, const tp_lstep *s, int worker);
+void tp_fast_conv_close(fast_conv *c, int threads);
+/* Lays the weights out for the passes that will want them. */
+void tp_fast_conv_lay(tp_learner *l, int i, int worker, int pass);
+void tp_fast_conv_forward(tp_learner *l, int i, int worker);
+void tp_fast_conv_backward(tp_learner *l, int i, int worker);
+/* All threads' partial gradients into the slab, by one of them. */
+void tp_fast_conv_sum(tp_learner *l, int i, int worker);
+
+/* ---- batch-norms ------------------------------------------------------------------------------------------ */
+
+tp_code tp_fast_norm_open(tp_learner *l, int i, tp_err *err);
+void tp_fast_norm_forward(tp_learner *l, int i, int worker);
+void tp_fast_norm_backward(tp_learner *l, int i, int worker);
+/* What a convolution read, computed once more from the batch-norm's input: keeping it would cost more memory than this
+ * costs time. */
+void tp_fast_norm_again(tp_learner *l, const tp_lstep *conv, int worker);
+
+/* ---- the rest --------------------------------------------------------------------------------------------- */
+
+tp_code tp_fast_linear_open(tp_learner *l, int i, tp_err *err);
+void tp_fast_linear_forward(tp_learner *l, const tp_lstep *s, tp_share share, int worker);
+void tp_fast_linear_backward(tp_learner *l, int i, tp_share share, int worker);
+void tp_fast_linear_sum(tp_learner *l, int i);
+void tp_fast_concat(tp_learner *l, const tp_lstep *s, tp_share share, bool back);
+
+#endif
