@@ -390,7 +390,7 @@ double tp_learner_op_seconds(const tp_learner *l, size_t i)
 
 double tp_learner_spent(tp_learner *l, int step, int pass, int worker, double from)
 {
-	double now = tp_now();
+	double now = tp_thread_seconds();
 	if (!worker)
 		l->spent[3 * step + pass] += now - from;
 	return now;
@@ -493,7 +493,7 @@ static void forward(void *ud, int worker)
 {
 	tp_learner *l = ud;
 	l->twin->begin(l, true, worker);
-	double t = tp_now();
+	double t = tp_thread_seconds();
 	for (int i = 0; i < l->n_steps; i++) {
 		l->twin->forward(l, i, worker);
 		t = tp_learner_spent(l, i, 0, worker, t);
@@ -505,7 +505,7 @@ static void backward(void *ud, int worker)
 {
 	tp_learner *l = ud;
 	l->twin->begin(l, false, worker);
-	double t = tp_now();
+	double t = tp_thread_seconds();
 	for (int i = l->n_steps - 1; i >= 0; i--)
 		if (l->step[i].back) {
 			l->twin->backward(l, i, worker);

@@ -64,7 +64,7 @@ size_t tp_learner_arena_bytes(const tp_learner *l);
 size_t tp_learner_ops(const tp_learner *l);
 const char *tp_learner_op_name(const tp_learner *l, size_t i);
 const char *tp_learner_op_impl(const tp_learner *l, size_t i);
-/* Seconds the first thread has spent in it since the learner was made, waiting for others included. */
+/* Seconds of a processor that the first thread has spent in it since the learner was made. */
 double tp_learner_op_seconds(const tp_learner *l, size_t i);
 
 /* One batch through the network: by batch statistics, which move the running ones, unless running_stat.

@@ -340,7 +340,7 @@ void tp_fast_conv_backward(tp_learner *l, int i, int worker)
 	conv_size *z = size_of(l, c, worker);
 	tp_share share = tp_share_of(l, worker);
 	dnnl_status_t st = dnnl_success;
-	double t0 = tp_now();
+	double t0 = tp_thread_seconds();
 	if (s->again >= 0)
 		tp_fast_norm_again(l, s, worker);
 	if (s->trains && (c->depthwise || c->wino[WEIGHTS])) {

@@ -96,7 +96,7 @@ float *tp_again_at(const tp_learner *l, const tp_lstep *s, int photo);
 float *tp_param_at(const tp_learner *l, const tp_lstep *s, int field);
 float *tp_param_grad(const tp_learner *l, const tp_lstep *s, int field);
 
-/* Adds the time since `from` to a step's pass, when worker is 0; the time now. */
+/* Adds the thread's time since `from` to a step's pass, when worker is 0; its time now. */
 double tp_learner_spent(tp_learner *l, int step, int pass, int worker, double from);
 
 /* Dropout of photos first..first + n - 1 (plain rows), forward and backward alike: y = x times the mask of this seed. */
