@@ -198,8 +198,8 @@ static tp_code open_steps(tp_learner *l, tp_err *err)
 			rc = tp_fast_norm_open(l, i, err);
 		else if (l->step[i].kind == TP_OP_LINEAR)
 			rc = tp_fast_linear_open(l, i, err);
-		/* batch-norm's totals */
-		grow(&f->scratch_bytes, 2 * sizeof(double) * (size_t)(l->step[i].geo.c + 16));
+		/* the gradient of a bias */
+		grow(&f->scratch_bytes, 2 * sizeof(double) * (size_t)(l->step[i].geo.oc + 16));
 	}
 	tp_dnnl_threads(before);
 	return rc;
@@ -255,17 +255,9 @@ static void close(tp_learner *l)
 		return;
 	for (int i = 0; f->step && i < l->n_steps; i++) {
 		tp_fast_conv_close(f->step[i].conv, l->opts.threads);
-		for (int t = 0; t < l->opts.threads; t++) {
-			if (f->step[i].norm) {
-				tp_free_aligned(f->step[i].norm[t].sum);
-				tp_free_aligned(f->step[i].norm[t].sq);
-				tp_free_aligned(f->step[i].norm[t].mean);
-				tp_free_aligned(f->step[i].norm[t].rstd);
-			}
-			if (f->step[i].linear)
-				tp_free_aligned(f->step[i].linear[t].partial);
-		}
-		tp_free(f->step[i].norm);
+		tp_fast_norm_close(f->step[i].norm, l->opts.threads);
+		for (int t = 0; f->step[i].linear && t < l->opts.threads; t++)
+			tp_free_aligned(f->step[i].linear[t].partial);
 		tp_free(f->step[i].linear);
 	}
 	for (int t = 0; t < l->opts.threads; t++) {

@@ -25,32 +25,59 @@ static dnnl_status_t describe(conv_size *z, tp_md *w, const fast *f, const tp_ls
 	return rc;
 }
 
-/* The primitives for `photos` photos. The weights' layout is the library's choice for the first size, and the same for
- * the second. */
-static dnnl_status_t make_size(fast *f, fast_conv *c, int which, const tp_lstep *s, bool from_input)
+/* Are there as many photos in a group of some share? */
+static bool is_group(const fast *f, const fast_conv *c, int photos)
 {
-	conv_size *z = &c->size[which];
+	for (int k = 0; k < SHARES; k++) {
+		int n = f->photos[k], groups = (n + c->group - 1) / c->group;
+		if (groups && (photos == n / groups || photos == (n + groups - 1) / groups))
+			return true;
+	}
+	return false;
+}
+
+static bool is_share(const fast *f, int photos)
+{
+	return photos == f->photos[0] || photos == f->photos[1];
+}
+
+/* Does a primitive do this pass for so many photos? The data's passes go by groups, the weights' by shares. */
+static bool wanted(const fast *f, const fast_conv *c, const tp_lstep *s, int pass, int photos)
+{
+	if (c->wino[pass])
+		return false;
+	if (pass == WEIGHTS)
+		return s->trains && !c->depthwise && is_share(f, photos);
+	return (pass == FORWARD || s->want[0]) && is_group(f, c, photos);
+}
+
+static tp_cmd laid_of(const fast_conv *c, int pass)
+{
+	return dnnl_primitive_desc_query_md(c->first[pass]->pd[pass],
+		pass == WEIGHTS ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
+}
+
+/* The primitives for z->photos photos. The weights' layout is the library's choice for the first size, and the same for
+ * the others. */
+static dnnl_status_t make_size(fast *f, fast_conv *c, conv_size *z, const tp_lstep *s, bool from_input)
+{
 	tp_md any = { 0 };
-	dnnl_status_t rc = describe(z, &any, f, s, f->photos[which], from_input, dnnl_format_tag_any);
+	dnnl_status_t rc = describe(z, &any, f, s, z->photos, from_input, dnnl_format_tag_any);
 	for (int pass = 0; pass < PASSES && !rc; pass++) {
-		bool wanted = pass == FORWARD || (pass == DATA ? s->want[0] : s->trains && !c->depthwise);
-		tp_cmd laid = which && c->size[0].pd[pass]
-				      ? dnnl_primitive_desc_query_md(c->size[0].pd[pass],
-						pass == WEIGHTS ? dnnl_query_diff_weights_md
-								: dnnl_query_weights_md,
-						0)
-				      : TP_CMD(&any);
-		if (!wanted)
+		bool run = wanted(f, c, s, pass, z->photos);
+		if (!run && pass != FORWARD) /* the other two want to know the forward pass */
 			continue;
-		rc = tp_conv_train_pd(&z->pd[pass], f->engine, (tp_pass)pass, TP_CMD(&z->src), laid,
+		rc = tp_conv_train_pd(&z->pd[pass], f->engine, (tp_pass)pass, TP_CMD(&z->src),
+			run && c->first[pass] ? laid_of(c, pass) : TP_CMD(&any),
 			s->node->bias && pass != DATA ? TP_CMD(&z->bias) : NULL, TP_CMD(&z->dst), &s->geo,
 			z->pd[FORWARD]);
-		if (!rc && !c->wino[pass])
-			rc = dnnl_primitive_create(&z->prim[pass], z->pd[pass]);
+		if (rc || !run)
+			continue;
+		rc = dnnl_primitive_create(&z->prim[pass], z->pd[pass]);
 		if (rc)
 			break;
-		if (c->wino[pass])
-			continue;
+		if (!c->first[pass])
+			c->first[pass] = z;
 		const char *impl = "?";
 		dnnl_primitive_desc_query(z->pd[pass], dnnl_query_impl_info_str, 0, (void *)&impl);
 		snprintf(c->impl[pass], sizeof c->impl[pass], "%s", impl);
@@ -61,14 +88,26 @@ static dnnl_status_t make_size(fast *f, fast_conv *c, int which, const tp_lstep 
 	return rc;
 }
 
+/* Every number of photos that is a group or a share. */
+static dnnl_status_t make_sizes(fast *f, fast_conv *c, const tp_lstep *s, bool from_input)
+{
+	dnnl_status_t st = dnnl_success;
+	int n = 0, most = f->photos[0] > f->photos[1] ? f->photos[0] : f->photos[1];
+	for (int photos = most; photos > 0 && !st; photos--)
+		if (is_group(f, c, photos) || is_share(f, photos)) {
+			c->size[n].photos = photos;
+			st = make_size(f, c, &c->size[n++], s, from_input);
+		}
+	return st;
+}
+
 /* What the larger of the two layouts takes: only one of them is needed at a time. */
 static size_t laid_bytes(const fast_conv *c)
 {
 	size_t most = 0;
 	for (int pass = FORWARD; pass <= DATA; pass++)
-		if (c->size[0].pd[pass])
-			grow(&most, dnnl_memory_desc_get_size(dnnl_primitive_desc_query_md(
-					    c->size[0].pd[pass], dnnl_query_weights_md, 0)));
+		if (c->first[pass])
+			grow(&most, dnnl_memory_desc_get_size(laid_of(c, pass)));
 	return most;
 }
 
@@ -86,10 +125,9 @@ static dnnl_status_t make_layouts(fast *f, fast_conv *c, const tp_lstep *s, floa
 	if (!rc) /* its place is set when a thread needs it */
 		rc = dnnl_memory_create(&c->grad_plain, TP_CMD(&c->w_plain), f->engine, w);
 	for (int pass = 0; pass < PASSES && !rc; pass++) {
-		if (!c->size[0].pd[pass] || c->wino[pass])
+		if (!c->first[pass])
 			continue;
-		tp_cmd laid = dnnl_primitive_desc_query_md(c->size[0].pd[pass],
-			pass == WEIGHTS ? dnnl_query_diff_weights_md : dnnl_query_weights_md, 0);
+		tp_cmd laid = laid_of(c, pass);
 		size_t bytes = dnnl_memory_desc_get_size(laid);
 		dnnl_primitive_desc_t pd = NULL;
 		if (pass == WEIGHTS) {
@@ -110,10 +148,13 @@ static dnnl_status_t make_layouts(fast *f, fast_conv *c, const tp_lstep *s, floa
 	return rc;
 }
 
-static conv_size *size_of(const tp_learner *l, fast_conv *c, int worker)
+/* Where among the sizes that of so many photos is. */
+static int size_of(const fast_conv *c, int photos)
 {
-	const fast *f = l->fast;
-	return &c->size[tp_share_of(l, worker).n == f->photos[0] ? 0 : 1];
+	int i = 0;
+	while (c->size[i].photos != photos)
+		i++;
+	return i;
 }
 
 static dnnl_status_t memory(dnnl_memory_t *out, const fast *f, const tp_md *md, void *at)
@@ -153,24 +194,22 @@ dnnl_status_t tp_fast_conv_bind(const tp_learner *l, fast_conv *c, const tp_lste
 {
 	const fast *f = l->fast;
 	conv_thread *t = &c->t[worker];
-	conv_size *z = size_of(l, c, worker);
-	int first = tp_share_of(l, worker).first;
-	bool input = l->net->v[s->in[0]].kind == TP_OP_INPUT;
-	void *x = input ? (void *)l->arena : tp_value_at(l, s->in[0], first);
-	dnnl_status_t rc = memory(&t->src, f, &z->src, x);
-	if (!rc && s->again >= 0)
-		rc = memory(&t->again, f, &z->src, tp_again_at(l, s, first));
-	if (!rc)
-		rc = memory(&t->dst, f, &z->dst, tp_value_at(l, s->out, first));
-	if (!rc && s->want[0])
-		rc = memory(&t->diff_src, f, &z->src, tp_grad_out(l, s, 0, first));
-	if (!rc && s->back)
-		rc = memory(&t->diff_dst, f, &z->dst, tp_grad_at(l, s->out, first));
-	for (int pass = 0; pass < PASSES && !rc; pass++)
-		if (z->prim[pass])
-			rc = dnnl_memory_create(&t->scratch[pass],
-				dnnl_primitive_desc_query_md(z->pd[pass], dnnl_query_scratchpad_md, 0),
-				f->engine, f->scratch[worker]);
+	void *nowhere = l->arena;
+	dnnl_status_t rc = dnnl_success;
+	for (int k = 0; k < SIZES && c->size[k].photos && !rc; k++) {
+		const conv_size *z = &c->size[k];
+		rc = memory(&t->src[k], f, &z->src, nowhere);
+		if (!rc)
+			rc = memory(&t->dst[k], f, &z->dst, nowhere);
+		for (int pass = 0; pass < PASSES && !rc; pass++)
+			if (z->prim[pass])
+				rc = dnnl_memory_create(&t->scratch[k][pass],
+					dnnl_primitive_desc_query_md(
+						z->pd[pass], dnnl_query_scratchpad_md, 0),
+					f->engine, f->scratch[worker]);
+	}
+	if (!rc && s->node->bias)
+		rc = memory(&t->bias, f, &c->size[0].bias, tp_param_at(l, s, 1));
 	if (rc || !s->trains)
 		return rc;
 	size_t n = c->grad_floats;
@@ -178,13 +217,22 @@ dnnl_status_t tp_fast_conv_bind(const tp_learner *l, fast_conv *c, const tp_lste
 	if (!t->partial)
 		return dnnl_out_of_memory;
 	t->partial_b = t->partial + n;
-	if (z->prim[WEIGHTS])
-		rc = dnnl_memory_create(&t->dw,
-			dnnl_primitive_desc_query_md(z->pd[WEIGHTS], dnnl_query_diff_weights_md, 0),
-			f->engine, t->partial);
+	if (c->first[WEIGHTS])
+		rc = dnnl_memory_create(&t->dw, laid_of(c, WEIGHTS), f->engine, t->partial);
 	if (!rc && s->node->bias)
-		rc = memory(&t->db, f, &z->bias, t->partial_b);
+		rc = memory(&t->db, f, &c->size[0].bias, t->partial_b);
 	return rc;
+}
+
+/* Photos that go through at once: so many that what they read and write stays in the caches for the batch-norms before
+ * and behind. */
+static int group_of(const tp_learner *l, const tp_lstep *s)
+{
+	enum { BYTES = 4 << 20 };
+	const fast *f = l->fast;
+	size_t photo = (tp_fast_floats(l, s->in[0]) + tp_fast_floats(l, s->out)) * sizeof(float);
+	int n = (int)(BYTES / photo), most = f->photos[0] > f->photos[1] ? f->photos[0] : f->photos[1];
+	return n < 1 ? 1 : n < most ? n : most;
 }
 
 tp_code tp_fast_conv_open(tp_learner *l, int i, tp_err *err)
@@ -198,13 +246,11 @@ tp_code tp_fast_conv_open(tp_learner *l, int i, tp_err *err)
 	/* oneDNN has only a reference for windows wider than 3 */
 	c->depthwise = g->groups == g->c && g->groups == g->oc && g->kh <= 5 && g->kw > 3 && g->kw <= 5 &&
 		       !s->node->bias;
+	c->group = group_of(l, s);
 	tp_code rc = choose_wino(l, c, s, err);
 	if (rc)
 		return rc;
-	dnnl_status_t st = dnnl_success;
-	for (int which = 0; which < SIZES && !st; which++)
-		if (f->photos[which])
-			st = make_size(f, c, which, s, l->net->v[s->in[0]].kind == TP_OP_INPUT);
+	dnnl_status_t st = make_sizes(f, c, s, l->net->v[s->in[0]].kind == TP_OP_INPUT);
 	if (!st)
 		st = make_layouts(f, c, s, tp_param_at(l, s, 0));
 	if (c->depthwise) {
@@ -216,6 +262,12 @@ tp_code tp_fast_conv_open(tp_learner *l, int i, tp_err *err)
 		c->grad_floats = (size_t)g->oc * (size_t)g->c * 9;
 	grow(&f->flat_floats, (size_t)g->oc * (size_t)(g->c / g->groups) * (size_t)(g->kh * g->kw));
 	return st ? tp_dnnl_fail(err, st, s->node->name) : TP_OK;
+}
+
+static void forget(dnnl_memory_t m)
+{
+	if (m)
+		dnnl_memory_destroy(m);
 }
 
 void tp_fast_conv_close(fast_conv *c, int threads)
@@ -240,12 +292,16 @@ void tp_fast_conv_close(fast_conv *c, int threads)
 			dnnl_primitive_destroy(c->lay[pass]);
 	}
 	for (int i = 0; c->t && i < threads; i++) {
-		dnnl_memory_t m[] = { c->t[i].src, c->t[i].again, c->t[i].dst, c->t[i].diff_src,
-			c->t[i].diff_dst, c->t[i].dw, c->t[i].db, c->t[i].scratch[0], c->t[i].scratch[1],
-			c->t[i].scratch[2] };
+		conv_thread *t = &c->t[i];
+		dnnl_memory_t m[] = { t->bias, t->dw, t->db };
 		for (size_t k = 0; k < sizeof m / sizeof *m; k++)
-			if (m[k])
-				dnnl_memory_destroy(m[k]);
+			forget(m[k]);
+		for (int k = 0; k < SIZES; k++) {
+			forget(t->src[k]);
+			forget(t->dst[k]);
+			for (int pass = 0; pass < PASSES; pass++)
+				forget(t->scratch[k][pass]);
+		}
 		tp_free_aligned(c->t[i].partial);
 	}
 	tp_free_aligned(c->u);
@@ -267,35 +323,55 @@ static void run_wino(const fast *f, const fast_conv *c, float *y, const float *x
 		(float *)(void *)f->scratch[worker]);
 }
 
+/* A pass of oneDNN's over n photos; x and y are theirs, or their gradients'. */
+static dnnl_status_t run_pass(const fast *f, fast_conv *c, int pass, float *x, float *y, int n, int worker)
+{
+	static const int from[] = { DNNL_ARG_SRC, DNNL_ARG_DIFF_SRC, DNNL_ARG_SRC };
+	static const int to[] = { DNNL_ARG_DST, DNNL_ARG_DIFF_DST, DNNL_ARG_DIFF_DST };
+	conv_thread *t = &c->t[worker];
+	int k = size_of(c, n);
+	dnnl_memory_t bias = pass == FORWARD ? t->bias : pass == WEIGHTS ? t->db : NULL;
+	dnnl_exec_arg_t arg[] = { { from[pass], t->src[k] }, { to[pass], t->dst[k] },
+		{ pass == WEIGHTS ? DNNL_ARG_DIFF_WEIGHTS : DNNL_ARG_WEIGHTS,
+			pass == WEIGHTS ? t->dw : c->w[pass] },
+		{ DNNL_ARG_SCRATCHPAD, t->scratch[k][pass] },
+		{ pass == WEIGHTS ? DNNL_ARG_DIFF_BIAS : DNNL_ARG_BIAS, bias } };
+	dnnl_status_t st = dnnl_memory_set_data_handle(t->src[k], x);
+	if (!st)
+		st = dnnl_memory_set_data_handle(t->dst[k], y);
+	return st ? st : dnnl_primitive_execute(c->size[k].prim[pass], f->stream[worker], bias ? 5 : 4, arg);
+}
+
+/* Group k of a share, as even as can be. */
+static tp_share group_at(const fast_conv *c, tp_share share, int k)
+{
+	int groups = (share.n + c->group - 1) / c->group, first = k * share.n / groups;
+	return (tp_share){ share.first + first, (k + 1) * share.n / groups - first };
+}
+
 void tp_fast_conv_forward(tp_learner *l, int i, int worker)
 {
 	fast *f = l->fast;
 	const tp_lstep *s = &l->step[i];
 	fast_conv *c = f->step[i].conv;
-	conv_thread *t = &c->t[worker];
 	tp_share share = tp_share_of(l, worker);
 	dnnl_status_t st = dnnl_success;
-	if (c->wino[FORWARD]) {
+	if (s->sums >= 0)
+		tp_fast_norm_no_sums(l, s->sums, worker);
+	for (int k = 0; k * c->group < share.n && !st; k++) {
+		tp_share p = group_at(c, share, k);
+		float *x = tp_value_at(l, s->in[0], p.first), *y = tp_value_at(l, s->out, p.first);
 		tp_geo g = s->geo;
-		g.n = share.n;
-		run_wino(f, c, tp_value_at(l, s->out, share.first), tp_value_at(l, s->in[0], share.first),
-			s->node->bias ? tp_param_at(l, s, 1) : NULL, &g, worker);
-		return;
+		g.n = p.n;
+		if (i && l->step[i - 1].late)
+			tp_fast_norm_apply(l, i - 1, worker, p.first, p.n);
+		if (c->wino[FORWARD])
+			run_wino(f, c, y, x, s->node->bias ? tp_param_at(l, s, 1) : NULL, &g, worker);
+		else
+			st = run_pass(f, c, FORWARD, x, y, p.n, worker);
+		if (s->sums >= 0)
+			tp_fast_norm_sums(l, s->sums, worker, p.first, p.n);
 	}
-	dnnl_memory_t bias = NULL;
-	if (l->net->v[s->in[0]].kind == TP_OP_INPUT)
-		st = dnnl_memory_set_data_handle(
-			t->src, tp_value_at(l, s->in[0], tp_share_of(l, worker).first));
-	if (!st && s->node->bias)
-		st = memory(&bias, f, &size_of(l, c, worker)->bias, tp_param_at(l, s, 1));
-	dnnl_exec_arg_t arg[] = { { DNNL_ARG_SRC, t->src }, { DNNL_ARG_WEIGHTS, c->w[FORWARD] },
-		{ DNNL_ARG_DST, t->dst }, { DNNL_ARG_SCRATCHPAD, t->scratch[FORWARD] },
-		{ DNNL_ARG_BIAS, bias } };
-	if (!st)
-		st = dnnl_primitive_execute(
-			size_of(l, c, worker)->prim[FORWARD], f->stream[worker], bias ? 5 : 4, arg);
-	if (bias)
-		dnnl_memory_destroy(bias);
 	tp_fast_note(l, worker, st, s->node->name);
 }
 
@@ -331,42 +407,71 @@ static void weights_by_kernel(tp_learner *l, int i, int worker)
 		t->partial_b[k] = (float)sum[k];
 }
 
-void tp_fast_conv_backward(tp_learner *l, int i, int worker)
+static dnnl_status_t weights_backward(tp_learner *l, int i, int worker)
 {
 	fast *f = l->fast;
 	const tp_lstep *s = &l->step[i];
 	fast_conv *c = f->step[i].conv;
-	conv_thread *t = &c->t[worker];
-	conv_size *z = size_of(l, c, worker);
-	tp_share share = tp_share_of(l, worker);
-	dnnl_status_t st = dnnl_success;
-	double t0 = tp_thread_seconds();
+	int first = tp_share_of(l, worker).first;
 	if (s->again >= 0)
 		tp_fast_norm_again(l, s, worker);
-	if (s->trains && (c->depthwise || c->wino[WEIGHTS])) {
+	if (!c->first[WEIGHTS]) {
 		weights_by_kernel(l, i, worker);
-	} else if (s->trains) {
-		dnnl_exec_arg_t arg[] = { { DNNL_ARG_SRC, s->again >= 0 ? t->again : t->src },
-			{ DNNL_ARG_DIFF_DST, t->diff_dst }, { DNNL_ARG_DIFF_WEIGHTS, t->dw },
-			{ DNNL_ARG_SCRATCHPAD, t->scratch[WEIGHTS] }, { DNNL_ARG_DIFF_BIAS, t->db } };
-		st = dnnl_primitive_execute(z->prim[WEIGHTS], f->stream[worker], s->node->bias ? 5 : 4, arg);
+		return dnnl_success;
+	}
+	return run_pass(f, c, WEIGHTS,
+		s->again >= 0 ? tp_again_at(l, s, first) : tp_value_at(l, s->in[0], first),
+		tp_grad_at(l, s->out, first), tp_share_of(l, worker).n, worker);
+}
+
+/* The gradient of the input, of some photos of a worker's: what other readers gave included when it is to be summed. */
+static dnnl_status_t data_backward(tp_learner *l, int i, int worker, tp_share p)
+{
+	fast *f = l->fast;
+	const tp_lstep *s = &l->step[i];
+	fast_conv *c = f->step[i].conv;
+	float *dx = tp_grad_out(l, s, 0, p.first), *dy = tp_grad_at(l, s->out, p.first);
+	dnnl_status_t st = dnnl_success;
+	tp_geo g = s->geo;
+	g.n = p.n;
+	tp_geo back = tp_wino_back_geo(&g);
+	if (c->wino[DATA])
+		run_wino(f, c, dx, dy, NULL, &back, worker);
+	else
+		st = run_pass(f, c, DATA, dx, dy, p.n, worker);
+	if (st || s->back_sums < 0)
+		return st;
+	if (s->part[0] >= 0)
+		f->k->accumulate(
+			tp_grad_at(l, s->in[0], p.first), dx, tp_fast_floats(l, s->in[0]) * (size_t)p.n);
+	tp_fast_norm_back_sums(l, s->back_sums, worker, p.first, p.n);
+	return st;
+}
+
+void tp_fast_conv_backward(tp_learner *l, int i, int worker)
+{
+	const fast *f = l->fast;
+	const tp_lstep *s = &l->step[i];
+	const fast_conv *c = f->step[i].conv;
+	tp_share share = tp_share_of(l, worker);
+	bool late = i + 1 < l->n_steps && l->step[i + 1].late_back;
+	dnnl_status_t st = dnnl_success;
+	if (s->back_sums >= 0)
+		tp_fast_norm_no_sums(l, s->back_sums, worker);
+	for (int k = 0; k * c->group < share.n && !st; k++) {
+		tp_share p = group_at(c, share, k);
+		if (late)
+			tp_fast_norm_back(l, i + 1, worker, p.first, p.n);
+		if (s->want[0])
+			st = data_backward(l, i, worker, p);
 	}
 	/* what the caller will count as the data's gradient is taken off it here */
-	double weights = tp_learner_spent(l, i, WEIGHTS, worker, t0) - t0;
+	double from = tp_thread_seconds();
+	if (!st && s->trains)
+		st = weights_backward(l, i, worker);
+	double weights = tp_learner_spent(l, i, WEIGHTS, worker, from) - from;
 	if (!worker)
 		l->spent[3 * i + DATA] -= weights;
-	if (!st && c->wino[DATA]) {
-		tp_geo g = s->geo;
-		g.n = share.n;
-		tp_geo back = tp_wino_back_geo(&g);
-		run_wino(f, c, tp_grad_out(l, s, 0, share.first), tp_grad_at(l, s->out, share.first), NULL,
-			&back, worker);
-	} else if (!st && s->want[0]) {
-		dnnl_exec_arg_t arg[] = { { DNNL_ARG_DIFF_DST, t->diff_dst },
-			{ DNNL_ARG_WEIGHTS, c->w[DATA] }, { DNNL_ARG_DIFF_SRC, t->diff_src },
-			{ DNNL_ARG_SCRATCHPAD, t->scratch[DATA] } };
-		st = dnnl_primitive_execute(z->prim[DATA], f->stream[worker], 4, arg);
-	}
 	tp_fast_note(l, worker, st, s->node->name);
 }
 

@@ -10,11 +10,15 @@
 #include "nn/dnnl_shim.h"
 #include "nn/learn_int.h"
 
-enum { SIZES = 2 }; /* shares of a batch differ by one photo at most */
+enum { SHARES = 2 }; /* shares of a batch differ by one photo at most */
+enum {
+	SIZES = 6
+}; /* so do the groups of a share that a convolution takes at once: two of each, and the shares */
 enum { FORWARD = TP_PASS_FORWARD, DATA = TP_PASS_DATA, WEIGHTS = TP_PASS_WEIGHTS, PASSES = TP_PASSES };
 
 /* A convolution's primitives for one number of photos. */
 typedef struct {
+	int photos;
 	tp_md src, dst, bias;
 	dnnl_primitive_desc_t pd[PASSES];
 	dnnl_primitive_t prim[PASSES];
@@ -22,12 +26,15 @@ typedef struct {
 
 /* A thread's memories of a convolution. */
 typedef struct {
-	dnnl_memory_t src, again, dst, diff_src, diff_dst, dw, db, scratch[PASSES];
+	dnnl_memory_t src[SIZES], dst[SIZES]; /* and their gradients: places are set when they run */
+	dnnl_memory_t bias, dw, db, scratch[SIZES][PASSES];
 	float *partial, *partial_b; /* its share of the weight gradient, as the primitive writes it */
 } conv_thread;
 
 typedef struct {
-	conv_size size[SIZES];
+	conv_size size[SIZES];          /* photos 0: no more of them */
+	int group;                      /* photos that go through at once, at most */
+	const conv_size *first[PASSES]; /* the one whose layout of weights is that of all */
 	tp_md w_plain;
 	dnnl_memory_t plain,
 		w[PASSES];            /* weights as they lie in the slab, and as FORWARD and DATA want them */
@@ -44,7 +51,8 @@ typedef struct {
 } fast_conv;
 
 typedef struct {
-	double *sum, *sq; /* per thread, c each: this pass's sums over its photos */
+	double *sum, *sq;         /* per thread, c each: this pass's sums over its photos */
+	double *all_sum, *all_sq; /* those of all threads */
 	float *mean, *rstd;
 } fast_norm;
 
@@ -67,7 +75,7 @@ typedef struct {
 	uint8_t **scratch;
 	float **flat; /* one a thread: a weight gradient in rows, on its way into the slab */
 	size_t scratch_bytes, flat_floats;
-	int photos[SIZES];
+	int photos[SHARES];
 } fast;
 
 static inline int blocks_of(const fast *f, int channels)
@@ -105,8 +113,16 @@ void tp_fast_conv_sum(tp_learner *l, int i, int worker);
 /* ---- batch-norms ------------------------------------------------------------------------------------------ */
 
 tp_code tp_fast_norm_open(tp_learner *l, int i, tp_err *err);
+void tp_fast_norm_close(fast_norm *n, int threads);
 void tp_fast_norm_forward(tp_learner *l, int i, int worker);
 void tp_fast_norm_backward(tp_learner *l, int i, int worker);
+/* Parts of the two, for photos first..first + photos - 1 of a worker: for the convolutions around a batch-norm. Sums
+ * begin at 0 with no_sums. */
+void tp_fast_norm_no_sums(tp_learner *l, int i, int worker);
+void tp_fast_norm_sums(tp_learner *l, int i, int worker, int first, int photos);
+void tp_fast_norm_apply(tp_learner *l, int i, int worker, int first, int photos);
+void tp_fast_norm_back_sums(tp_learner *l, int i, int worker, int first, int photos);
+void tp_fast_norm_back(tp_learner *l, int i, int worker, int first, int photos);
 /* What a convolution read, computed once more from the batch-norm's input: keeping it would cost more memory than this
  * costs time. */
 void tp_fast_norm_again(tp_learner *l, const tp_lstep *conv, int worker);

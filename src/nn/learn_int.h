@@ -25,6 +25,12 @@ typedef struct {
 		[TP_MAX_IN]; /* additions and shortcuts: the input's gradient is the output's, masked in place */
 	int from;            /* the step that made in[0]; -1: the input */
 	int again; /* convolutions: piece for in[0] computed again in the backward pass; -1: it was kept */
+	/* The fast twin takes photos through a convolution a few at a time, and the batch-norms around it with them while
+	 * they are in the caches. */
+	bool late;          /* batch-norm: the next step, a convolution, writes its output first */
+	bool late_back;     /* the same for its gradient, and the step before */
+	int sums;           /* convolution: the batch-norm whose sums are taken of its output; -1 */
+	int back_sums;      /* convolution: the batch-norm before it whose gradient's sums are taken; -1 */
 	float *mean, *rstd; /* batch-norm, plain twin: of this batch; owned */
 } tp_lstep;
 
