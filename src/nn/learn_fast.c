@@ -156,7 +156,9 @@ static void backward(tp_learner *l, int i, int worker)
 /* Weights are laid out by all threads, a layer each in turn. */
 static void begin(tp_learner *l, bool is_forward, int worker)
 {
+	const fast *f = l->fast;
 	tp_dnnl_threads(1);
+	f->waiting[worker].step = -1;
 	for (int i = 0; i < l->n_steps; i++)
 		if (l->step[i].kind == TP_OP_CONV && i % l->opts.threads == worker)
 			tp_fast_conv_lay(l, i, worker, is_forward ? FORWARD : DATA);
@@ -165,23 +167,45 @@ static void begin(tp_learner *l, bool is_forward, int worker)
 
 static void end(tp_learner *l, bool is_forward, int worker)
 {
-	if (is_forward)
-		return;
-	tp_team_barrier(l->team);
-	for (int i = 0; i < l->n_steps; i++) {
-		if (!l->step[i].trains || i % l->opts.threads != worker)
-			continue;
-		if (l->step[i].kind == TP_OP_CONV)
-			tp_fast_conv_sum(l, i, worker);
-		else if (l->step[i].kind == TP_OP_LINEAR)
-			tp_fast_linear_sum(l, i);
-	}
+	if (!is_forward)
+		tp_fast_sum_waiting(l, worker);
 }
 
-void tp_fast_add(float *y, const float *x, size_t n)
+/* ---- weight gradients -------------------------------------------------------------------------------------- */
+
+float *tp_fast_slot_of(const tp_learner *l, int i, int worker)
 {
-	for (size_t i = 0; i < n; i++)
-		y[i] += x[i];
+	const fast *f = l->fast;
+	return f->slot[2 * worker + f->step[i].slot];
+}
+
+void tp_fast_sum_waiting(tp_learner *l, int worker)
+{
+	const fast *f = l->fast;
+	fast_sum *w = &f->waiting[worker];
+	if (w->step < 0)
+		return;
+	if (!w->met)
+		tp_team_barrier(l->team);
+	if (l->step[w->step].kind == TP_OP_CONV)
+		tp_fast_conv_sum(l, w->step, worker);
+	else
+		tp_fast_linear_sum(l, w->step, worker);
+	w->step = -1;
+}
+
+void tp_fast_met(tp_learner *l, int worker)
+{
+	const fast *f = l->fast;
+	f->waiting[worker].met = true;
+}
+
+float *tp_fast_slot(tp_learner *l, int i, int worker)
+{
+	const fast *f = l->fast;
+	tp_fast_sum_waiting(l, worker);
+	f->waiting[worker] = (fast_sum){ .step = i };
+	return tp_fast_slot_of(l, i, worker);
 }
 
 /* ---- opening and closing ------------------------------------------------------------------------------------ */
@@ -190,14 +214,16 @@ static tp_code open_steps(tp_learner *l, tp_err *err)
 {
 	fast *f = l->fast;
 	tp_code rc = TP_OK;
-	int before = tp_dnnl_threads(1);
+	int before = tp_dnnl_threads(1), trained = 0;
 	for (int i = 0; i < l->n_steps && !rc; i++) {
 		if (l->step[i].kind == TP_OP_CONV)
 			rc = tp_fast_conv_open(l, i, err);
 		else if (l->step[i].kind == TP_OP_BATCH_NORM)
 			rc = tp_fast_norm_open(l, i, err);
 		else if (l->step[i].kind == TP_OP_LINEAR)
-			rc = tp_fast_linear_open(l, i, err);
+			grow(&f->slot_floats, tp_fast_linear_floats(&l->step[i]));
+		if (l->step[i].trains && l->step[i].kind != TP_OP_BATCH_NORM)
+			f->step[i].slot = trained++ % 2;
 		/* the gradient of a bias */
 		grow(&f->scratch_bytes, 2 * sizeof(double) * (size_t)(l->step[i].geo.oc + 16));
 	}
@@ -211,9 +237,11 @@ static tp_code open_threads(tp_learner *l, tp_err *err)
 	dnnl_status_t st = dnnl_success;
 	for (int t = 0; t < l->opts.threads && !st; t++) {
 		f->scratch[t] = tp_alloc_aligned(f->scratch_bytes + 64);
-		f->flat[t] = tp_alloc_aligned((f->flat_floats + 16) * sizeof(float));
-		if (!f->scratch[t] || !f->flat[t])
-			return tp_nomem(err, f->scratch_bytes + f->flat_floats * sizeof(float));
+		for (int k = 0; k < 2; k++)
+			f->slot[2 * t + k] = tp_alloc_aligned((f->slot_floats + 16) * sizeof(float));
+		f->part[t] = tp_alloc_aligned((f->slot_floats + 16) * sizeof(float));
+		if (!f->scratch[t] || !f->slot[2 * t] || !f->slot[2 * t + 1] || !f->part[t])
+			return tp_nomem(err, f->scratch_bytes + 3 * f->slot_floats * sizeof(float));
 		st = dnnl_stream_create(&f->stream[t], f->engine, dnnl_stream_default_flags);
 		for (int i = 0; i < l->n_steps && !st; i++)
 			if (l->step[i].kind == TP_OP_CONV)
@@ -233,8 +261,10 @@ static tp_code open(tp_learner *l, tp_err *err)
 	f->step = tp_calloc((size_t)l->n_steps, sizeof *f->step);
 	f->stream = tp_calloc(threads, sizeof *f->stream);
 	f->scratch = tp_calloc(threads, sizeof *f->scratch);
-	f->flat = tp_calloc(threads, sizeof *f->flat);
-	if (!f->step || !f->stream || !f->scratch || !f->flat)
+	f->slot = tp_calloc(2 * threads, sizeof *f->slot);
+	f->part = tp_calloc(threads, sizeof *f->part);
+	f->waiting = tp_calloc(threads, sizeof *f->waiting);
+	if (!f->step || !f->stream || !f->scratch || !f->slot || !f->part || !f->waiting)
 		return tp_nomem(err, (size_t)l->n_steps * sizeof *f->step);
 	f->photos[0] = tp_share_of(l, 0).n;
 	for (int t = 1; t < l->opts.threads; t++)
@@ -256,24 +286,25 @@ static void close(tp_learner *l)
 	for (int i = 0; f->step && i < l->n_steps; i++) {
 		tp_fast_conv_close(f->step[i].conv, l->opts.threads);
 		tp_fast_norm_close(f->step[i].norm, l->opts.threads);
-		for (int t = 0; f->step[i].linear && t < l->opts.threads; t++)
-			tp_free_aligned(f->step[i].linear[t].partial);
-		tp_free(f->step[i].linear);
 	}
 	for (int t = 0; t < l->opts.threads; t++) {
 		if (f->stream && f->stream[t])
 			dnnl_stream_destroy(f->stream[t]);
 		if (f->scratch)
 			tp_free_aligned(f->scratch[t]);
-		if (f->flat)
-			tp_free_aligned(f->flat[t]);
+		if (f->part)
+			tp_free_aligned(f->part[t]);
+		for (int k = 0; f->slot && k < 2; k++)
+			tp_free_aligned(f->slot[2 * t + k]);
 	}
 	if (f->engine)
 		dnnl_engine_destroy(f->engine);
 	tp_free(f->step);
 	tp_free(f->stream);
 	tp_free(f->scratch);
-	tp_free(f->flat);
+	tp_free(f->slot);
+	tp_free(f->part);
+	tp_free(f->waiting);
 	tp_free(f);
 	l->fast = NULL;
 }

@@ -36,19 +36,12 @@ static bool is_group(const fast *f, const fast_conv *c, int photos)
 	return false;
 }
 
-static bool is_share(const fast *f, int photos)
-{
-	return photos == f->photos[0] || photos == f->photos[1];
-}
-
-/* Does a primitive do this pass for so many photos? The data's passes go by groups, the weights' by shares. */
-static bool wanted(const fast *f, const fast_conv *c, const tp_lstep *s, int pass, int photos)
+/* Does a primitive do this pass? */
+static bool wanted(const fast_conv *c, const tp_lstep *s, int pass)
 {
 	if (c->wino[pass])
 		return false;
-	if (pass == WEIGHTS)
-		return s->trains && !c->depthwise && is_share(f, photos);
-	return (pass == FORWARD || s->want[0]) && is_group(f, c, photos);
+	return pass == FORWARD || (pass == DATA ? s->want[0] : s->trains && !c->depthwise);
 }
 
 static tp_cmd laid_of(const fast_conv *c, int pass)
@@ -64,7 +57,7 @@ static dnnl_status_t make_size(fast *f, fast_conv *c, conv_size *z, const tp_lst
 	tp_md any = { 0 };
 	dnnl_status_t rc = describe(z, &any, f, s, z->photos, from_input, dnnl_format_tag_any);
 	for (int pass = 0; pass < PASSES && !rc; pass++) {
-		bool run = wanted(f, c, s, pass, z->photos);
+		bool run = wanted(c, s, pass);
 		if (!run && pass != FORWARD) /* the other two want to know the forward pass */
 			continue;
 		rc = tp_conv_train_pd(&z->pd[pass], f->engine, (tp_pass)pass, TP_CMD(&z->src),
@@ -88,13 +81,13 @@ static dnnl_status_t make_size(fast *f, fast_conv *c, conv_size *z, const tp_lst
 	return rc;
 }
 
-/* Every number of photos that is a group or a share. */
+/* Every number of photos that is a group. */
 static dnnl_status_t make_sizes(fast *f, fast_conv *c, const tp_lstep *s, bool from_input)
 {
 	dnnl_status_t st = dnnl_success;
 	int n = 0, most = f->photos[0] > f->photos[1] ? f->photos[0] : f->photos[1];
 	for (int photos = most; photos > 0 && !st; photos--)
-		if (is_group(f, c, photos) || is_share(f, photos)) {
+		if (is_group(f, c, photos)) {
 			c->size[n].photos = photos;
 			st = make_size(f, c, &c->size[n++], s, from_input);
 		}
@@ -122,24 +115,20 @@ static dnnl_status_t make_layouts(fast *f, fast_conv *c, const tp_lstep *s, floa
 		tp_md_init(&c->w_plain, grouped ? 5 : 4, grouped ? wg : wd, grouped ? dnnl_goihw : dnnl_oihw);
 	if (!rc)
 		rc = dnnl_memory_create(&c->plain, TP_CMD(&c->w_plain), f->engine, w);
-	if (!rc) /* its place is set when a thread needs it */
-		rc = dnnl_memory_create(&c->grad_plain, TP_CMD(&c->w_plain), f->engine, w);
 	for (int pass = 0; pass < PASSES && !rc; pass++) {
 		if (!c->first[pass])
 			continue;
 		tp_cmd laid = laid_of(c, pass);
-		size_t bytes = dnnl_memory_desc_get_size(laid);
 		dnnl_primitive_desc_t pd = NULL;
 		if (pass == WEIGHTS) {
-			c->grad_floats = bytes / sizeof(float);
-			rc = tp_reorder_pd(&pd, f->engine, laid, TP_CMD(&c->w_plain));
-		} else {
-			if (!c->laid && !(c->laid = tp_alloc_aligned(laid_bytes(c))))
-				return dnnl_out_of_memory;
-			rc = dnnl_memory_create(&c->w[pass], laid, f->engine, c->laid);
-			if (!rc)
-				rc = tp_reorder_pd(&pd, f->engine, TP_CMD(&c->w_plain), laid);
+			c->grad_floats = dnnl_memory_desc_get_size(laid) / sizeof(float);
+			continue;
 		}
+		if (!c->laid && !(c->laid = tp_alloc_aligned(laid_bytes(c))))
+			return dnnl_out_of_memory;
+		rc = dnnl_memory_create(&c->w[pass], laid, f->engine, c->laid);
+		if (!rc)
+			rc = tp_reorder_pd(&pd, f->engine, TP_CMD(&c->w_plain), laid);
 		if (!rc)
 			rc = dnnl_primitive_create(&c->lay[pass], pd);
 		if (pd)
@@ -190,6 +179,55 @@ static tp_code choose_wino(tp_learner *l, fast_conv *c, const tp_lstep *s, tp_er
 }
 
 /* A thread's memories; the input's place is set when it is known. */
+/* The output channels (or groups) whose weight gradient a worker adds to the slab. */
+static tp_share slice_of(const tp_learner *l, const tp_lstep *s, int worker)
+{
+	const fast *f = l->fast;
+	int all = s->geo.groups > 1 ? s->geo.groups : s->geo.oc, block = f->k->block;
+	int blocks = (all + block - 1) / block, threads = l->opts.threads;
+	int first = worker * blocks / threads * block, end = (worker + 1) * blocks / threads * block;
+	return (tp_share){ first, (end < all ? end : all) - first };
+}
+
+/* Floats of one of those. */
+static size_t slice_floats(const tp_geo *g)
+{
+	size_t of_one = (size_t)(g->c / g->groups) * (size_t)(g->kh * g->kw);
+	return g->groups > 1 ? of_one * (size_t)(g->oc / g->groups) : of_one;
+}
+
+static dnnl_status_t bind_slice(const tp_learner *l, fast_conv *c, const tp_lstep *s, int worker)
+{
+	const fast *f = l->fast;
+	const tp_geo *g = &s->geo;
+	conv_thread *t = &c->t[worker];
+	tp_share slice = slice_of(l, s, worker);
+	bool grouped = g->groups > 1;
+	dnnl_dims_t wd = { g->oc, g->c, g->kh, g->kw };
+	dnnl_dims_t wg = { g->groups, g->oc / g->groups, g->c / g->groups, g->kh, g->kw };
+	dnnl_primitive_desc_t pd = NULL;
+	if (slice.n <= 0)
+		return dnnl_success;
+	dnnl_status_t rc = tp_md_slice(
+		&t->slice_md, laid_of(c, WEIGHTS), grouped ? 5 : 4, grouped ? wg : wd, slice.first, slice.n);
+	wd[0] = wg[0] = slice.n;
+	if (!rc)
+		rc = tp_md_init(
+			&t->rows_md, grouped ? 5 : 4, grouped ? wg : wd, grouped ? dnnl_goihw : dnnl_oihw);
+	if (!rc)
+		rc = memory(&t->slice, f, &t->slice_md, l->arena);
+	if (!rc)
+		rc = memory(&t->rows, f, &t->rows_md,
+			tp_param_grad(l, s, 0) + (size_t)slice.first * slice_floats(g));
+	if (!rc)
+		rc = tp_reorder_add_pd(&pd, f->engine, TP_CMD(&t->slice_md), TP_CMD(&t->rows_md));
+	if (!rc)
+		rc = dnnl_primitive_create(&t->add, pd);
+	if (pd)
+		dnnl_primitive_desc_destroy(pd);
+	return rc;
+}
+
 dnnl_status_t tp_fast_conv_bind(const tp_learner *l, fast_conv *c, const tp_lstep *s, int worker)
 {
 	const fast *f = l->fast;
@@ -212,16 +250,11 @@ dnnl_status_t tp_fast_conv_bind(const tp_learner *l, fast_conv *c, const tp_lste
 		rc = memory(&t->bias, f, &c->size[0].bias, tp_param_at(l, s, 1));
 	if (rc || !s->trains)
 		return rc;
-	size_t n = c->grad_floats;
-	t->partial = tp_alloc_aligned((n + (size_t)s->geo.oc) * sizeof *t->partial);
-	if (!t->partial)
-		return dnnl_out_of_memory;
-	t->partial_b = t->partial + n;
 	if (c->first[WEIGHTS])
-		rc = dnnl_memory_create(&t->dw, laid_of(c, WEIGHTS), f->engine, t->partial);
+		rc = dnnl_memory_create(&t->dw, laid_of(c, WEIGHTS), f->engine, nowhere);
 	if (!rc && s->node->bias)
-		rc = memory(&t->db, f, &c->size[0].bias, t->partial_b);
-	return rc;
+		rc = memory(&t->db, f, &c->size[0].bias, nowhere);
+	return rc || !c->first[WEIGHTS] ? rc : bind_slice(l, c, s, worker);
 }
 
 /* Photos that go through at once: so many that what they read and write stays in the caches for the batch-norms before
@@ -260,7 +293,8 @@ tp_code tp_fast_conv_open(tp_learner *l, int i, tp_err *err)
 	}
 	if (c->wino[WEIGHTS])
 		c->grad_floats = (size_t)g->oc * (size_t)g->c * 9;
-	grow(&f->flat_floats, (size_t)g->oc * (size_t)(g->c / g->groups) * (size_t)(g->kh * g->kw));
+	if (s->trains)
+		grow(&f->slot_floats, c->grad_floats + (size_t)g->oc);
 	return st ? tp_dnnl_fail(err, st, s->node->name) : TP_OK;
 }
 
@@ -293,7 +327,7 @@ void tp_fast_conv_close(fast_conv *c, int threads)
 	}
 	for (int i = 0; c->t && i < threads; i++) {
 		conv_thread *t = &c->t[i];
-		dnnl_memory_t m[] = { t->bias, t->dw, t->db };
+		dnnl_memory_t m[] = { t->bias, t->dw, t->db, t->slice, t->rows };
 		for (size_t k = 0; k < sizeof m / sizeof *m; k++)
 			forget(m[k]);
 		for (int k = 0; k < SIZES; k++) {
@@ -302,14 +336,15 @@ void tp_fast_conv_close(fast_conv *c, int threads)
 			for (int pass = 0; pass < PASSES; pass++)
 				forget(t->scratch[k][pass]);
 		}
-		tp_free_aligned(c->t[i].partial);
+		if (t->add)
+			dnnl_primitive_destroy(t->add);
+		tp_md_free(&t->slice_md);
+		tp_md_free(&t->rows_md);
 	}
 	tp_free_aligned(c->u);
 	tp_free_aligned(c->laid);
 	if (c->plain)
 		dnnl_memory_destroy(c->plain);
-	if (c->grad_plain)
-		dnnl_memory_destroy(c->grad_plain);
 	tp_md_free(&c->w_plain);
 	tp_free(c->t);
 	tp_free(c);
@@ -375,25 +410,28 @@ void tp_fast_conv_forward(tp_learner *l, int i, int worker)
 	tp_fast_note(l, worker, st, s->node->name);
 }
 
-/* The weight gradient by a kernel of ours, in rows: depthwise or Winograd's. */
-static void weights_by_kernel(tp_learner *l, int i, int worker)
+/* What a convolution read: kept, or computed again in one place for all groups, which stays in the caches. */
+static float *input_of(const tp_learner *l, const tp_lstep *s, int worker, tp_share p)
+{
+	return s->again >= 0 ? tp_again_at(l, s, tp_share_of(l, worker).first)
+			     : tp_value_at(l, s->in[0], p.first);
+}
+
+/* The weight gradient by a kernel of ours, in rows, added to dw: depthwise or Winograd's. */
+static void weights_by_kernel(tp_learner *l, int i, int worker, tp_share p, float *dw)
 {
 	fast *f = l->fast;
 	const tp_lstep *s = &l->step[i];
 	fast_conv *c = f->step[i].conv;
-	conv_thread *t = &c->t[worker];
-	tp_share share = tp_share_of(l, worker);
-	const float *x =
-		s->again >= 0 ? tp_again_at(l, s, share.first) : tp_value_at(l, s->in[0], share.first);
-	const float *dy = tp_grad_at(l, s->out, share.first);
+	const float *x = input_of(l, s, worker, p);
+	const float *dy = tp_grad_at(l, s->out, p.first);
 	float *scratch = (float *)(void *)f->scratch[worker];
 	tp_geo g = s->geo;
-	g.n = share.n;
-	memset(t->partial, 0, c->grad_floats * sizeof *t->partial);
+	g.n = p.n;
 	if (c->depthwise)
-		f->k->depthwise_dw(t->partial, x, dy, &g, 0, blocks_of(f, g.c), scratch);
+		f->k->depthwise_dw(dw, x, dy, &g, 0, blocks_of(f, g.c), scratch);
 	else
-		f->k->wino_dw(t->partial, x, dy, &g, 0, g.c / f->k->block, scratch);
+		f->k->wino_dw(dw, x, dy, &g, 0, g.c / f->k->block, scratch);
 	if (!s->node->bias)
 		return;
 	double *sum = (double *)(void *)scratch, *sq = sum + g.oc;
@@ -402,26 +440,38 @@ static void weights_by_kernel(tp_learner *l, int i, int worker)
 	out.h = g.oh;
 	out.w = g.ow;
 	memset(sum, 0, 2 * (size_t)g.oc * sizeof *sum);
-	f->k->norm_sums(sum, sq, dy, &out, 0, blocks_of(f, g.oc) * share.n);
+	f->k->norm_sums(sum, sq, dy, &out, 0, blocks_of(f, g.oc) * p.n);
 	for (int k = 0; k < g.oc; k++)
-		t->partial_b[k] = (float)sum[k];
+		dw[c->grad_floats + (size_t)k] += (float)sum[k];
 }
 
-static dnnl_status_t weights_backward(tp_learner *l, int i, int worker)
+/* The weight gradient of some photos of a worker's: the first ones write the slot, the others' is added. */
+static dnnl_status_t weights_backward(tp_learner *l, int i, int worker, tp_share p, float *slot)
 {
 	fast *f = l->fast;
 	const tp_lstep *s = &l->step[i];
 	fast_conv *c = f->step[i].conv;
-	int first = tp_share_of(l, worker).first;
+	conv_thread *t = &c->t[worker];
+	bool first = p.first == tp_share_of(l, worker).first;
+	size_t n = c->grad_floats + (s->node->bias ? (size_t)s->geo.oc : 0);
+	float *dw = first ? slot : f->part[worker];
 	if (s->again >= 0)
-		tp_fast_norm_again(l, s, worker);
+		tp_fast_norm_again(l, s, worker, p.first, p.n);
 	if (!c->first[WEIGHTS]) {
-		weights_by_kernel(l, i, worker);
+		if (first)
+			memset(slot, 0, n * sizeof *slot);
+		weights_by_kernel(l, i, worker, p, slot);
 		return dnnl_success;
 	}
-	return run_pass(f, c, WEIGHTS,
-		s->again >= 0 ? tp_again_at(l, s, first) : tp_value_at(l, s->in[0], first),
-		tp_grad_at(l, s->out, first), tp_share_of(l, worker).n, worker);
+	dnnl_status_t st = dnnl_memory_set_data_handle(t->dw, dw);
+	if (!st && t->db)
+		st = dnnl_memory_set_data_handle(t->db, dw + c->grad_floats);
+	if (!st)
+		st = run_pass(f, c, WEIGHTS, input_of(l, s, worker, p), tp_grad_at(l, s->out, p.first), p.n,
+			worker);
+	if (!st && !first)
+		f->k->accumulate(slot, dw, n);
+	return st;
 }
 
 /* The gradient of the input, of some photos of a worker's: what other readers gave included when it is to be summed. */
@@ -456,22 +506,23 @@ void tp_fast_conv_backward(tp_learner *l, int i, int worker)
 	tp_share share = tp_share_of(l, worker);
 	bool late = i + 1 < l->n_steps && l->step[i + 1].late_back;
 	dnnl_status_t st = dnnl_success;
+	float *slot = s->trains ? tp_fast_slot(l, i, worker) : NULL;
 	if (s->back_sums >= 0)
 		tp_fast_norm_no_sums(l, s->back_sums, worker);
 	for (int k = 0; k * c->group < share.n && !st; k++) {
 		tp_share p = group_at(c, share, k);
 		if (late)
 			tp_fast_norm_back(l, i + 1, worker, p.first, p.n);
-		if (s->want[0])
+		/* what the caller will count as the data's gradient is taken off it here */
+		double from = tp_thread_seconds();
+		if (slot)
+			st = weights_backward(l, i, worker, p, slot);
+		double weights = tp_learner_spent(l, i, WEIGHTS, worker, from) - from;
+		if (!worker)
+			l->spent[3 * i + DATA] -= weights;
+		if (!st && s->want[0])
 			st = data_backward(l, i, worker, p);
 	}
-	/* what the caller will count as the data's gradient is taken off it here */
-	double from = tp_thread_seconds();
-	if (!st && s->trains)
-		st = weights_backward(l, i, worker);
-	double weights = tp_learner_spent(l, i, WEIGHTS, worker, from) - from;
-	if (!worker)
-		l->spent[3 * i + DATA] -= weights;
 	tp_fast_note(l, worker, st, s->node->name);
 }
 
@@ -491,27 +542,30 @@ void tp_fast_conv_lay(tp_learner *l, int i, int worker, int pass)
 		l->step[i].node->name);
 }
 
-/* All threads' partial gradients into the slab, by one of them. */
+/* A slice of all threads' weight gradients into the slab, in the order of the threads. */
 void tp_fast_conv_sum(tp_learner *l, int i, int worker)
 {
-	fast *f = l->fast;
+	const fast *f = l->fast;
 	const tp_lstep *s = &l->step[i];
-	fast_conv *c = f->step[i].conv;
-	size_t bias = s->node->bias ? (size_t)s->geo.oc : 0;
-	size_t n = (size_t)s->geo.oc * (size_t)(s->geo.c / s->geo.groups) * (size_t)(s->geo.kh * s->geo.kw);
-	float *sum = c->t[0].partial;
-	for (int t = 1; t < l->opts.threads; t++)
-		tp_fast_add(sum, c->t[t].partial, c->grad_floats + bias);
-	if (bias)
-		tp_fast_add(tp_param_grad(l, s, 1), sum + c->grad_floats, bias);
-	if (c->depthwise || c->wino[WEIGHTS]) {
-		tp_fast_add(tp_param_grad(l, s, 0), sum, n);
-		return;
+	const fast_conv *c = f->step[i].conv;
+	const conv_thread *mine = &c->t[worker];
+	tp_share slice = slice_of(l, s, worker);
+	size_t at = (size_t)slice.first * slice_floats(&s->geo), n = (size_t)slice.n * slice_floats(&s->geo);
+	dnnl_status_t st = dnnl_success;
+	for (int t = 0; t < l->opts.threads && !st; t++) {
+		float *dw = tp_fast_slot_of(l, i, t);
+		if (s->node->bias && !worker)
+			f->k->accumulate(tp_param_grad(l, s, 1), dw + c->grad_floats, (size_t)s->geo.oc);
+		if (slice.n <= 0)
+			continue;
+		if (!c->first[WEIGHTS]) {
+			f->k->accumulate(tp_param_grad(l, s, 0) + at, dw + at, n);
+			continue;
+		}
+		dnnl_exec_arg_t arg[] = { { DNNL_ARG_FROM, mine->slice }, { DNNL_ARG_TO, mine->rows } };
+		st = dnnl_memory_set_data_handle(mine->slice, dw);
+		if (!st)
+			st = dnnl_primitive_execute(mine->add, f->stream[worker], 2, arg);
 	}
-	dnnl_status_t st = dnnl_memory_set_data_handle(c->grad_plain, f->flat[worker]);
-	dnnl_exec_arg_t arg[] = { { DNNL_ARG_FROM, c->t[0].dw }, { DNNL_ARG_TO, c->grad_plain } };
-	if (!st)
-		st = dnnl_primitive_execute(c->lay[WEIGHTS], f->stream[worker], 2, arg);
-	tp_fast_add(tp_param_grad(l, s, 0), f->flat[worker], n);
 	tp_fast_note(l, worker, st, s->node->name);
 }

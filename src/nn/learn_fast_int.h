@@ -28,7 +28,10 @@ typedef struct {
 typedef struct {
 	dnnl_memory_t src[SIZES], dst[SIZES]; /* and their gradients: places are set when they run */
 	dnnl_memory_t bias, dw, db, scratch[SIZES][PASSES];
-	float *partial, *partial_b; /* its share of the weight gradient, as the primitive writes it */
+	/* Its slice of the weight gradient, from what a thread has to the slab. */
+	tp_md slice_md, rows_md;
+	dnnl_memory_t slice, rows;
+	dnnl_primitive_t add;
 } conv_thread;
 
 typedef struct {
@@ -37,11 +40,10 @@ typedef struct {
 	const conv_size *first[PASSES]; /* the one whose layout of weights is that of all */
 	tp_md w_plain;
 	dnnl_memory_t plain,
-		w[PASSES];            /* weights as they lie in the slab, and as FORWARD and DATA want them */
-	float *laid;                  /* of the pass that runs */
-	dnnl_primitive_t lay[PASSES]; /* WEIGHTS: the summed gradient back to rows */
-	dnnl_memory_t grad_plain;
-	size_t grad_floats; /* of a partial */
+		w[PASSES]; /* weights as they lie in the slab, and as FORWARD and DATA want them */
+	float *laid;       /* of the pass that runs */
+	dnnl_primitive_t lay[PASSES];
+	size_t grad_floats; /* of a thread's weight gradient; its bias's comes behind */
 	bool depthwise;     /* the weight gradient is a kernel of ours, in rows */
 	bool wino
 		[PASSES]; /* Winograd's kernels instead of a primitive; the weight gradient is in rows then */
@@ -57,14 +59,15 @@ typedef struct {
 } fast_norm;
 
 typedef struct {
-	float *partial; /* linear: out x in weights, then out biases */
-} fast_linear;
+	fast_conv *conv;
+	fast_norm *norm; /* one a thread; sums of all threads are read by all */
+	int slot;        /* where the threads write their share of its weight gradient */
+} fast_step;
 
 typedef struct {
-	fast_conv *conv;
-	fast_norm *norm;     /* one a thread; sums of all threads are read by all */
-	fast_linear *linear; /* one a thread */
-} fast_step;
+	int step; /* whose gradient waits in a slot; -1: none */
+	bool met; /* the other threads, since it was written */
+} fast_sum;
 
 typedef struct {
 	dnnl_engine_t engine;
@@ -73,8 +76,13 @@ typedef struct {
 	fast_step *step;
 	dnnl_stream_t *stream; /* one a thread */
 	uint8_t **scratch;
-	float **flat; /* one a thread: a weight gradient in rows, on its way into the slab */
-	size_t scratch_bytes, flat_floats;
+	/* Every thread's share of a layer's weight gradient waits in one of two slots until all threads have met; then
+	 * they add them into the slab, a slice each. Layers take turns with the slots: whoever writes one has met the
+	 * others since they read it. */
+	float **slot;      /* two a thread */
+	float **part;      /* one a thread: a group's share, on its way into the slot */
+	fast_sum *waiting; /* one a thread */
+	size_t scratch_bytes, slot_floats;
 	int photos[SHARES];
 } fast;
 
@@ -95,7 +103,13 @@ int tp_fast_block(void);
 size_t tp_fast_floats(const tp_learner *l, int node);
 /* Keeps a worker's first failure. */
 void tp_fast_note(tp_learner *l, int worker, dnnl_status_t st, const char *what);
-void tp_fast_add(float *y, const float *x, size_t n); /* y += x */
+/* Where worker writes its share of a step's weight gradient, once what waits has been added; and a thread's. */
+float *tp_fast_slot(tp_learner *l, int i, int worker);
+float *tp_fast_slot_of(const tp_learner *l, int i, int worker);
+/* Says that all threads have met. */
+void tp_fast_met(tp_learner *l, int worker);
+/* Adds what waits to the slab: worker's slice of it. */
+void tp_fast_sum_waiting(tp_learner *l, int worker);
 
 /* ---- convolutions; i is a step, worker a thread ---------------------------------------------------------- */
 
@@ -107,7 +121,7 @@ void tp_fast_conv_close(fast_conv *c, int threads);
 void tp_fast_conv_lay(tp_learner *l, int i, int worker, int pass);
 void tp_fast_conv_forward(tp_learner *l, int i, int worker);
 void tp_fast_conv_backward(tp_learner *l, int i, int worker);
-/* All threads' partial gradients into the slab, by one of them. */
+/* A slice of all threads' weight gradients into the slab. */
 void tp_fast_conv_sum(tp_learner *l, int i, int worker);
 
 /* ---- batch-norms ------------------------------------------------------------------------------------------ */
@@ -123,16 +137,16 @@ void tp_fast_norm_sums(tp_learner *l, int i, int worker, int first, int photos);
 void tp_fast_norm_apply(tp_learner *l, int i, int worker, int first, int photos);
 void tp_fast_norm_back_sums(tp_learner *l, int i, int worker, int first, int photos);
 void tp_fast_norm_back(tp_learner *l, int i, int worker, int first, int photos);
-/* What a convolution read, computed once more from the batch-norm's input: keeping it would cost more memory than this
- * costs time. */
-void tp_fast_norm_again(tp_learner *l, const tp_lstep *conv, int worker);
+/* What a convolution read, computed once more from the batch-norm's input, at the beginning of a worker's place for it:
+ * keeping it would cost more memory than this costs time. */
+void tp_fast_norm_again(tp_learner *l, const tp_lstep *conv, int worker, int first, int photos);
 
 /* ---- the rest --------------------------------------------------------------------------------------------- */
 
-tp_code tp_fast_linear_open(tp_learner *l, int i, tp_err *err);
+size_t tp_fast_linear_floats(const tp_lstep *s); /* of its weight gradient */
 void tp_fast_linear_forward(tp_learner *l, const tp_lstep *s, tp_share share, int worker);
 void tp_fast_linear_backward(tp_learner *l, int i, tp_share share, int worker);
-void tp_fast_linear_sum(tp_learner *l, int i);
+void tp_fast_linear_sum(tp_learner *l, int i, int worker);
 void tp_fast_concat(tp_learner *l, const tp_lstep *s, tp_share share, bool back);
 
 #endif

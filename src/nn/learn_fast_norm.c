@@ -113,14 +113,13 @@ void tp_fast_norm_forward(tp_learner *l, int i, int worker)
 		tp_fast_norm_apply(l, i, worker, share.first, share.n);
 }
 
-void tp_fast_norm_again(tp_learner *l, const tp_lstep *conv, int worker)
+void tp_fast_norm_again(tp_learner *l, const tp_lstep *conv, int worker, int first, int photos)
 {
-	fast *f = l->fast;
+	const fast *f = l->fast;
 	const tp_lstep *s = &l->step[conv->from];
-	tp_share share = tp_share_of(l, worker);
 	tp_norm v = norm_of(l, s, &f->step[conv->from].norm[worker]);
-	f->k->norm_apply(tp_again_at(l, conv, share.first), tp_value_at(l, s->in[0], share.first), NULL, &v,
-		s->act, &s->geo, 0, share.n * blocks_of(f, s->geo.c));
+	f->k->norm_apply(tp_again_at(l, conv, tp_share_of(l, worker).first), tp_value_at(l, s->in[0], first),
+		NULL, &v, s->act, &s->geo, 0, photos * blocks_of(f, s->geo.c));
 }
 
 /* The output, where the gradient cannot compute it again. */
@@ -165,6 +164,7 @@ void tp_fast_norm_backward(tp_learner *l, int i, int worker)
 	}
 	if (s->trains) {
 		tp_team_barrier(l->team);
+		tp_fast_met(l, worker);
 		total(l, n, s->geo.c, worker);
 	}
 	for (int c = 0; c < s->geo.c && s->trains && !worker; c++) {

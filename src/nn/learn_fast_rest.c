@@ -4,18 +4,9 @@
 #include "base/mem.h"
 #include "nn/learn_fast_int.h"
 
-tp_code tp_fast_linear_open(tp_learner *l, int i, tp_err *err)
+size_t tp_fast_linear_floats(const tp_lstep *s)
 {
-	fast *f = l->fast;
-	const tp_geo *g = &l->step[i].geo;
-	size_t n = ((size_t)g->c + 1) * (size_t)g->oc;
-	f->step[i].linear = tp_calloc((size_t)l->opts.threads, sizeof(fast_linear));
-	if (!f->step[i].linear)
-		return tp_nomem(err, sizeof(fast_linear));
-	for (int t = 0; t < l->opts.threads; t++)
-		if (!(f->step[i].linear[t].partial = tp_alloc_aligned(n * sizeof(float))))
-			return tp_nomem(err, n * sizeof(float));
-	return TP_OK;
+	return ((size_t)s->geo.c + 1) * (size_t)s->geo.oc;
 }
 
 void tp_fast_linear_forward(tp_learner *l, const tp_lstep *s, tp_share share, int worker)
@@ -42,12 +33,12 @@ void tp_fast_linear_backward(tp_learner *l, int i, tp_share share, int worker)
 	tp_err err = { 0 };
 	tp_code rc = TP_OK;
 	if (s->trains) {
-		float *dw = f->step[i].linear[worker].partial, *db = dw + (size_t)g->c * (size_t)g->oc;
+		float *dw = tp_fast_slot(l, i, worker), *db = dw + (size_t)g->c * (size_t)g->oc;
 		rc = tp_gemm(dw, dy, tp_value_at(l, s->in[0], share.first), g->oc, g->c, share.n, true, false,
 			1, 0, 1, &err);
 		memset(db, 0, (size_t)g->oc * sizeof *db);
 		for (int k = 0; k < share.n; k++)
-			tp_fast_add(db, dy + (size_t)k * (size_t)g->oc, (size_t)g->oc);
+			f->k->accumulate(db, dy + (size_t)k * (size_t)g->oc, (size_t)g->oc);
 	}
 	if (!rc && s->want[0])
 		rc = tp_gemm(tp_grad_out(l, s, 0, share.first), dy, tp_param_at(l, s, 0), share.n, g->c,
@@ -58,14 +49,16 @@ void tp_fast_linear_backward(tp_learner *l, int i, tp_share share, int worker)
 	}
 }
 
-void tp_fast_linear_sum(tp_learner *l, int i)
+void tp_fast_linear_sum(tp_learner *l, int i, int worker)
 {
 	const tp_lstep *s = &l->step[i];
 	const fast *f = l->fast;
-	size_t n = (size_t)s->geo.c * (size_t)s->geo.oc;
+	size_t c = (size_t)s->geo.c, oc = (size_t)s->geo.oc, threads = (size_t)l->opts.threads;
+	size_t first = oc * (size_t)worker / threads, end = oc * ((size_t)worker + 1) / threads;
 	for (int t = 0; t < l->opts.threads; t++) {
-		tp_fast_add(tp_param_grad(l, s, 0), f->step[i].linear[t].partial, n);
-		tp_fast_add(tp_param_grad(l, s, 1), f->step[i].linear[t].partial + n, (size_t)s->geo.oc);
+		const float *dw = tp_fast_slot_of(l, i, t), *db = dw + c * oc;
+		f->k->accumulate(tp_param_grad(l, s, 0) + first * c, dw + first * c, (end - first) * c);
+		f->k->accumulate(tp_param_grad(l, s, 1) + first, db + first, end - first);
 	}
 }
 
