@@ -153,14 +153,14 @@ static void backward(tp_learner *l, int i, int worker)
 	}
 }
 
-/* Weights are laid out by all threads, a layer each in turn. */
+/* Weights are laid out by all threads, layers each. */
 static void begin(tp_learner *l, bool is_forward, int worker)
 {
 	const fast *f = l->fast;
 	tp_dnnl_threads(1);
 	f->waiting[worker].step = -1;
 	for (int i = 0; i < l->n_steps; i++)
-		if (l->step[i].kind == TP_OP_CONV && i % l->opts.threads == worker)
+		if (l->step[i].kind == TP_OP_CONV && f->step[i].owner == worker)
 			tp_fast_conv_lay(l, i, worker, is_forward ? FORWARD : DATA);
 	tp_team_barrier(l->team);
 }
@@ -231,6 +231,24 @@ static tp_code open_steps(tp_learner *l, tp_err *err)
 	return rc;
 }
 
+/* Who lays out which layer's weights: everybody about as many floats. */
+static void share_out_layers(const tp_learner *l)
+{
+	const fast *f = l->fast;
+	for (int i = 0; i < l->n_steps; i++) {
+		const tp_geo *g = &l->step[i].geo;
+		if (l->step[i].kind != TP_OP_CONV)
+			continue;
+		int least = 0;
+		for (int t = 1; t < l->opts.threads; t++)
+			if (f->load[t] < f->load[least])
+				least = t;
+		f->step[i].owner = least;
+		f->load[least] += (size_t)g->oc * (size_t)(g->c / g->groups) *
+				  (size_t)(f->step[i].conv->u ? 36 : g->kh * g->kw);
+	}
+}
+
 static tp_code open_threads(tp_learner *l, tp_err *err)
 {
 	fast *f = l->fast;
@@ -262,9 +280,10 @@ static tp_code open(tp_learner *l, tp_err *err)
 	f->stream = tp_calloc(threads, sizeof *f->stream);
 	f->scratch = tp_calloc(threads, sizeof *f->scratch);
 	f->slot = tp_calloc(2 * threads, sizeof *f->slot);
+	f->load = tp_calloc(threads, sizeof *f->load);
 	f->part = tp_calloc(threads, sizeof *f->part);
 	f->waiting = tp_calloc(threads, sizeof *f->waiting);
-	if (!f->step || !f->stream || !f->scratch || !f->slot || !f->part || !f->waiting)
+	if (!f->step || !f->stream || !f->scratch || !f->slot || !f->part || !f->load || !f->waiting)
 		return tp_nomem(err, (size_t)l->n_steps * sizeof *f->step);
 	f->photos[0] = tp_share_of(l, 0).n;
 	for (int t = 1; t < l->opts.threads; t++)
@@ -275,7 +294,10 @@ static tp_code open(tp_learner *l, tp_err *err)
 	if (st)
 		return tp_dnnl_fail(err, st, "engine");
 	tp_code rc = open_steps(l, err);
-	return rc ? rc : open_threads(l, err);
+	if (rc)
+		return rc;
+	share_out_layers(l);
+	return open_threads(l, err);
 }
 
 static void close(tp_learner *l)
@@ -304,6 +326,7 @@ static void close(tp_learner *l)
 	tp_free(f->scratch);
 	tp_free(f->slot);
 	tp_free(f->part);
+	tp_free(f->load);
 	tp_free(f->waiting);
 	tp_free(f);
 	l->fast = NULL;

@@ -61,6 +61,7 @@ typedef struct {
 typedef struct {
 	fast_conv *conv;
 	fast_norm *norm; /* one a thread; sums of all threads are read by all */
+	int owner;       /* the thread that lays out its weights */
 	int slot;        /* where the threads write their share of its weight gradient */
 } fast_step;
 
@@ -82,6 +83,7 @@ typedef struct {
 	float **slot;      /* two a thread */
 	float **part;      /* one a thread: a group's share, on its way into the slot */
 	fast_sum *waiting; /* one a thread */
+	size_t *load;      /* floats a thread lays out */
 	size_t scratch_bytes, slot_floats;
 	int photos[SHARES];
 } fast;
