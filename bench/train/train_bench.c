@@ -82,13 +82,12 @@ static tp_code step(bench *b, int batch, tp_err *err)
 	tp_targets y = { .a = b->y };
 	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
 	double loss = 0;
-	memset(b->p.g, 0, b->p.n * sizeof(float));
 	tp_code rc = tp_learner_forward(b->l, b->in, b->logits, 1, err);
 	if (!rc)
 		rc = tp_loss_softmax(
 			&loss, b->rows, b->logits, b->logits, (size_t)batch, CLASSES, &y, &lo, err);
 	if (!rc)
-		rc = tp_learner_backward(b->l, b->logits, err);
+		rc = tp_learner_backward(b->l, b->logits, false, err);
 	return rc ? rc : tp_optim_step(b->o, b->p.w, b->p.g, loss, 1e-4, NULL, err);
 }
 

@@ -61,7 +61,9 @@ void *tp_alloc_aligned(size_t size)
 	 * addresses. */
 	bool large = size >= 2 * LARGE_PAGE;
 	size_t align = large ? LARGE_PAGE : 64, full = (size + 63) & ~(size_t)63;
-	void *p = counted(aligned_alloc(align, full ? full : 64));
+	void *p = full <= SIZE_MAX - align
+			  ? counted(aligned_alloc(align, (full + align - 1) / align * align + !full * align))
+			  : NULL;
 #ifdef MADV_HUGEPAGE
 	if (p && large)
 		(void)madvise(p, full & ~(LARGE_PAGE - 1), MADV_HUGEPAGE);

@@ -574,8 +574,9 @@ tp_code tp_learner_forward(tp_learner *l, const float *in, float *logits, uint64
 	return run(l, forward, err);
 }
 
-tp_code tp_learner_backward(tp_learner *l, const float *dlogits, tp_err *err)
+tp_code tp_learner_backward(tp_learner *l, const float *dlogits, bool add, tp_err *err)
 {
+	l->add = add;
 	l->dlogits = dlogits;
 	return run(l, backward, err);
 }

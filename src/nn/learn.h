@@ -73,7 +73,8 @@ double tp_learner_op_seconds(const tp_learner *l, size_t i);
  * seed    of dropout: the same for the same step */
 TP_CHECKED tp_code tp_learner_forward(
 	tp_learner *l, const float *in, float *logits, uint64_t seed, tp_err *err);
-/* After a forward pass: adds d(loss)/d(parameters) to params->g.  dlogits: batch x n_classes. */
-TP_CHECKED tp_code tp_learner_backward(tp_learner *l, const float *dlogits, tp_err *err);
+/* After a forward pass: d(loss)/d(parameters) to params->g, written over what is there, or added to it. What is not
+ * trained is left alone.  dlogits: batch x n_classes. */
+TP_CHECKED tp_code tp_learner_backward(tp_learner *l, const float *dlogits, bool add, tp_err *err);
 
 #endif

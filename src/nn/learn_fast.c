@@ -194,6 +194,15 @@ void tp_fast_sum_waiting(tp_learner *l, int worker)
 	w->step = -1;
 }
 
+void tp_fast_to_slab(const tp_learner *l, int thread, float *g, const float *x, size_t n)
+{
+	const fast *f = l->fast;
+	if (thread || l->add)
+		f->k->accumulate(g, x, n);
+	else
+		memcpy(g, x, n * sizeof *g);
+}
+
 void tp_fast_met(tp_learner *l, int worker)
 {
 	const fast *f = l->fast;

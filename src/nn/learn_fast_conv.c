@@ -225,6 +225,13 @@ static dnnl_status_t bind_slice(const tp_learner *l, fast_conv *c, const tp_lste
 		rc = dnnl_primitive_create(&t->add, pd);
 	if (pd)
 		dnnl_primitive_desc_destroy(pd);
+	pd = NULL;
+	if (!rc)
+		rc = tp_reorder_pd(&pd, f->engine, TP_CMD(&t->slice_md), TP_CMD(&t->rows_md));
+	if (!rc)
+		rc = dnnl_primitive_create(&t->write, pd);
+	if (pd)
+		dnnl_primitive_desc_destroy(pd);
 	return rc;
 }
 
@@ -338,6 +345,8 @@ void tp_fast_conv_close(fast_conv *c, int threads)
 		}
 		if (t->add)
 			dnnl_primitive_destroy(t->add);
+		if (t->write)
+			dnnl_primitive_destroy(t->write);
 		tp_md_free(&t->slice_md);
 		tp_md_free(&t->rows_md);
 	}
@@ -555,17 +564,18 @@ void tp_fast_conv_sum(tp_learner *l, int i, int worker)
 	for (int t = 0; t < l->opts.threads && !st; t++) {
 		float *dw = tp_fast_slot_of(l, i, t);
 		if (s->node->bias && !worker)
-			f->k->accumulate(tp_param_grad(l, s, 1), dw + c->grad_floats, (size_t)s->geo.oc);
+			tp_fast_to_slab(l, t, tp_param_grad(l, s, 1), dw + c->grad_floats, (size_t)s->geo.oc);
 		if (slice.n <= 0)
 			continue;
 		if (!c->first[WEIGHTS]) {
-			f->k->accumulate(tp_param_grad(l, s, 0) + at, dw + at, n);
+			tp_fast_to_slab(l, t, tp_param_grad(l, s, 0) + at, dw + at, n);
 			continue;
 		}
 		dnnl_exec_arg_t arg[] = { { DNNL_ARG_FROM, mine->slice }, { DNNL_ARG_TO, mine->rows } };
 		st = dnnl_memory_set_data_handle(mine->slice, dw);
 		if (!st)
-			st = dnnl_primitive_execute(mine->add, f->stream[worker], 2, arg);
+			st = dnnl_primitive_execute(
+				t || l->add ? mine->add : mine->write, f->stream[worker], 2, arg);
 	}
 	tp_fast_note(l, worker, st, s->node->name);
 }

@@ -31,7 +31,7 @@ typedef struct {
 	/* Its slice of the weight gradient, from what a thread has to the slab. */
 	tp_md slice_md, rows_md;
 	dnnl_memory_t slice, rows;
-	dnnl_primitive_t add;
+	dnnl_primitive_t add, write;
 } conv_thread;
 
 typedef struct {
@@ -108,6 +108,8 @@ void tp_fast_note(tp_learner *l, int worker, dnnl_status_t st, const char *what)
 /* Where worker writes its share of a step's weight gradient, once what waits has been added; and a thread's. */
 float *tp_fast_slot(tp_learner *l, int i, int worker);
 float *tp_fast_slot_of(const tp_learner *l, int i, int worker);
+/* A thread's n floats to the slab: the first one's over what is there, unless the learner adds. */
+void tp_fast_to_slab(const tp_learner *l, int thread, float *g, const float *x, size_t n);
 /* Says that all threads have met. */
 void tp_fast_met(tp_learner *l, int worker);
 /* Adds what waits to the slab: worker's slice of it. */

@@ -167,9 +167,10 @@ void tp_fast_norm_backward(tp_learner *l, int i, int worker)
 		tp_fast_met(l, worker);
 		total(l, n, s->geo.c, worker);
 	}
+	float *dgamma = tp_param_grad(l, s, 0), *dbeta = tp_param_grad(l, s, 1);
 	for (int c = 0; c < s->geo.c && s->trains && !worker; c++) {
-		tp_param_grad(l, s, 0)[c] += (float)mine->all_sq[c];
-		tp_param_grad(l, s, 1)[c] += (float)mine->all_sum[c];
+		dgamma[c] = (l->add ? dgamma[c] : 0) + (float)mine->all_sq[c];
+		dbeta[c] = (l->add ? dbeta[c] : 0) + (float)mine->all_sum[c];
 	}
 	if (!s->batch_stat) { /* by running statistics it is linear: the sums are the parameters' alone */
 		memset(mine->all_sum, 0, (size_t)s->geo.c * sizeof(double));

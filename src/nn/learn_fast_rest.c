@@ -52,13 +52,12 @@ void tp_fast_linear_backward(tp_learner *l, int i, tp_share share, int worker)
 void tp_fast_linear_sum(tp_learner *l, int i, int worker)
 {
 	const tp_lstep *s = &l->step[i];
-	const fast *f = l->fast;
 	size_t c = (size_t)s->geo.c, oc = (size_t)s->geo.oc, threads = (size_t)l->opts.threads;
 	size_t first = oc * (size_t)worker / threads, end = oc * ((size_t)worker + 1) / threads;
 	for (int t = 0; t < l->opts.threads; t++) {
 		const float *dw = tp_fast_slot_of(l, i, t), *db = dw + c * oc;
-		f->k->accumulate(tp_param_grad(l, s, 0) + first * c, dw + first * c, (end - first) * c);
-		f->k->accumulate(tp_param_grad(l, s, 1) + first, db + first, end - first);
+		tp_fast_to_slab(l, t, tp_param_grad(l, s, 0) + first * c, dw + first * c, (end - first) * c);
+		tp_fast_to_slab(l, t, tp_param_grad(l, s, 1) + first, db + first, end - first);
 	}
 }
 

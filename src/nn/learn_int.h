@@ -59,6 +59,7 @@ struct tp_learner {
 	void *fast; /* the fast twin's */
 	/* of the run under way */
 	const float *in, *dlogits;
+	bool add; /* gradients are added to the slab's, not written over them */
 	float *logits;
 	uint64_t seed;
 	double *spent; /* seconds by step and pass, of worker 0 */

@@ -323,8 +323,8 @@ static void erase(const tp_tuner *t, const tp_loaded *b)
 			(uint64_t)t->s.epoch, b->samples[i]);
 }
 
-/* A batch forward and backward; its gradient is added to what is there. */
-static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, double *loss, tp_err *err)
+/* A batch forward and backward; its gradient is added to what is there, or written over it. */
+static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, bool add, double *loss, tp_err *err)
 {
 	int side = t->job->prep->side;
 	tp_mix_opts mix = TP_MIX_OPTS_INIT;
@@ -349,7 +349,7 @@ static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, double *los
 	for (size_t i = 0; t->r->accumulate > 1 && i < (size_t)b->n * (size_t)t->classes; i++)
 		t->logits[i] *= scale;
 	if (!rc)
-		rc = tp_learner_backward(t->l, t->logits, err);
+		rc = tp_learner_backward(t->l, t->logits, add, err);
 	t->s.loss += mean * b->n;
 	t->s.seen += (size_t)b->n;
 	*loss += mean / t->r->accumulate;
@@ -396,7 +396,6 @@ static void log_step(tp_tuner *t, double loss, double lr, double norm)
 static tp_code gather(tp_tuner *t, double *loss, bool *over, tp_err *err)
 {
 	tp_code rc = TP_OK;
-	memset(t->p.g, 0, t->p.n * sizeof *t->p.g);
 	for (int k = 0; k < t->r->accumulate && !rc; k++) {
 		tp_loaded b;
 		rc = tp_loader_next(&b, t->loader, err);
@@ -404,7 +403,8 @@ static tp_code gather(tp_tuner *t, double *loss, bool *over, tp_err *err)
 		if (*over)
 			return TP_OK;
 		if (!rc)
-			rc = learn(t, &b, t->s.step * (uint64_t)t->r->accumulate + (uint64_t)k, loss, err);
+			rc = learn(t, &b, t->s.step * (uint64_t)t->r->accumulate + (uint64_t)k, k > 0, loss,
+				err);
 	}
 	return rc;
 }
