@@ -45,5 +45,10 @@ dnnl_status_t tp_conv_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, const 
 	const tp_md *b, const tp_md *dst, const tp_geo *g, dnnl_primitive_attr_t attr);
 
 dnnl_status_t tp_reorder_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, tp_cmd from, tp_cmd to);
+/* The same, added to what is there. */
+dnnl_status_t tp_reorder_add_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, tp_cmd from, tp_cmd to);
+/* A part of a memory: entries first..first + n - 1 of its outermost dimension, whole blocks or up to its end. ndims and
+ * dims are the whole's. */
+dnnl_status_t tp_md_slice(tp_md *md, tp_cmd whole, int ndims, const dnnl_dims_t dims, int first, int n);
 
 #endif

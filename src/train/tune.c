@@ -440,8 +440,8 @@ static tp_targets vary(tp_tuner *t, const tp_loaded *b, uint64_t draw)
 	};
 }
 
-/* A batch forward and backward; its gradient is added to what is there. */
-static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, double *loss, tp_err *err)
+/* A batch forward and backward; its gradient is added to what is there, or written over it. */
+static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, bool add, double *loss, tp_err *err)
 {
 	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
 	tp_targets y = vary(t, b, draw);
@@ -458,7 +458,7 @@ static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, double *los
 	for (size_t i = 0; t->r->accumulate > 1 && i < (size_t)b->n * (size_t)t->classes; i++)
 		t->logits[i] *= scale;
 	if (!rc)
-		rc = tp_learner_backward(t->l, t->logits, err);
+		rc = tp_learner_backward(t->l, t->logits, add, err);
 	t->s.loss += mean * b->n;
 	t->s.seen += (size_t)b->n;
 	*loss += mean / t->r->accumulate;
@@ -515,7 +515,6 @@ static void move_on(tp_tuner *t, const tp_loaded *b)
 static tp_code gather(tp_tuner *t, double *loss, bool *over, tp_err *err)
 {
 	tp_code rc = TP_OK;
-	memset(t->p.g, 0, t->p.n * sizeof *t->p.g);
 	for (int k = 0; k < t->r->accumulate && !rc; k++) {
 		tp_loaded b;
 		rc = tp_loader_next(&b, t->loader, err);
@@ -525,7 +524,8 @@ static tp_code gather(tp_tuner *t, double *loss, bool *over, tp_err *err)
 		if (!rc)
 			move_on(t, &b);
 		if (!rc)
-			rc = learn(t, &b, t->s.step * (uint64_t)t->r->accumulate + (uint64_t)k, loss, err);
+			rc = learn(t, &b, t->s.step * (uint64_t)t->r->accumulate + (uint64_t)k, k > 0, loss,
+				err);
 	}
 	return rc;
 }
