@@ -1,0 +1,1 @@
+tp_fuzz_target(name LIBS tp_taxonomy)
