@@ -5,10 +5,11 @@
 #include "taxonomy/text_int.h"
 
 typedef struct {
-	char whole[TP_NAME_AUTHOR];  /* all letters, brackets and "ex" kept apart by nothing */
-	char before[TP_NAME_WORD];   /* surname of the first author in brackets; "" when there are none */
-	char behind[TP_NAME_WORD];   /* surname of the first author behind them, after "ex" */
-	bool son_before, son_behind; /* "f." behind it: L.f. is not L. */
+	char whole[TP_NAME_AUTHOR]; /* all letters, brackets and "ex" kept apart by nothing */
+	char before[TP_NAME_WORD];  /* surname of the first author in brackets; "" when there are none */
+	char behind[TP_NAME_WORD];  /* surname of the first author behind them, after "ex" */
+	char offered[TP_NAME_WORD]; /* and of the one before "ex" */
+	bool son_before, son_behind, son_offered; /* "f." behind it: L.f. is not L. */
 } authors;
 
 static bool is_blank(char c)
@@ -33,26 +34,25 @@ static bool word_is(const char *from, const char *to, const char *w)
 }
 
 /* The first author's surname in p..end: its last word before a comma, an ampersand or another author; "ex" begins anew and
- * "in" ends. */
-static void surname(char out[TP_NAME_WORD], bool *son, const char *p, const char *end)
+ * "in" ends. What stood before "ex" goes to `offered`. */
+static void surname(char out[TP_NAME_WORD], bool *son, char offered[TP_NAME_WORD], bool *son_offered,
+	const char *p, const char *end)
 {
 	const char *from, *to;
 	bool more = true;
-	*out = 0;
-	*son = false;
-	for (; (to = next_word(p, end, &from)); p = to) {
-		bool separated = memchr(p, ',', (size_t)(from - p)) || memchr(p, '&', (size_t)(from - p));
-		if (word_is(from, to, "in"))
-			return;
+	for (; (to = next_word(p, end, &from)) && !word_is(from, to, "in"); p = to) {
+		bool separated = memchr(p, ',', (size_t)(from - p)) || memchr(p, '&', (size_t)(from - p)) ||
+				 word_is(from, to, "et") || word_is(from, to, "and") ||
+				 word_is(from, to, "y");
 		if (word_is(from, to, "ex")) {
-			more = true;
+			memcpy(offered, out, TP_NAME_WORD);
+			*son_offered = *son;
 			*out = 0;
 			*son = false;
+			more = true;
 			continue;
 		}
-		if (separated || word_is(from, to, "et") || word_is(from, to, "and") ||
-			word_is(from, to, "y"))
-			more = more && !*out;
+		more = more && !(separated && *out);
 		if (!more || (*from >= '0' && *from <= '9') || word_is(from, to, "et"))
 			continue;
 		if (word_is(from, to, "f") || word_is(from, to, "fil"))
@@ -85,22 +85,40 @@ static void read(authors *a, const char *s)
 	const char *end = s + strlen(s), *open = strchr(s, '('), *close = open ? strchr(open, ')') : NULL;
 	*a = (authors){ 0 };
 	whole(a->whole, s, end);
-	if (close) {
-		surname(a->before, &a->son_before, open + 1, close);
-		surname(a->behind, &a->son_behind, close + 1, end);
-	} else
-		surname(a->behind, &a->son_behind, s, end);
+	char none[TP_NAME_WORD] = "";
+	bool no_son;
+	if (close)
+		surname(a->before, &a->son_before, none, &no_son, open + 1, close);
+	surname(a->behind, &a->son_behind, a->offered, &a->son_offered, close ? close + 1 : s, end);
+}
+
+/* Are a's letters all in b, in order, and the first the same? "michx" is in "michaux". */
+static bool abbreviates(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+	if (n < 2 || *a != *b || (n == 2 && strncmp(a, b, 2) != 0))
+		return false;
+	for (; *a && *b; b++)
+		a += *a == *b;
+	return !*a;
 }
 
 /* One surname may be the other's abbreviation: "ait" and "aiton". "L." is Linnaeus and nobody else. */
 static bool alike(const char *a, bool son_a, const char *b, bool son_b)
 {
-	size_t n = strlen(a), m = strlen(b), least = n < m ? n : m;
 	bool linnaeus_a = !strcmp(a, "l") || !strncmp(a, "linn", 4),
 	     linnaeus_b = !strcmp(b, "l") || !strncmp(b, "linn", 4);
 	if (son_a != son_b || linnaeus_a != linnaeus_b)
 		return false;
-	return linnaeus_a || (least >= 2 && !strncmp(a, b, least));
+	return linnaeus_a || abbreviates(a, b) || abbreviates(b, a);
+}
+
+/* The names behind the brackets; either of two authors joined by "ex" may have been left out. */
+static bool alike_behind(const authors *x, const authors *y)
+{
+	return alike(x->behind, x->son_behind, y->behind, y->son_behind) ||
+	       (*y->offered && alike(x->behind, x->son_behind, y->offered, y->son_offered)) ||
+	       (*x->offered && alike(x->offered, x->son_offered, y->behind, y->son_behind));
 }
 
 tp_author_fit tp_author_compare(const char *a, const char *b)
@@ -114,7 +132,7 @@ tp_author_fit tp_author_compare(const char *a, const char *b)
 		return TP_AUTHOR_UNKNOWN;
 	if (!strcmp(x.whole, y.whole))
 		return TP_AUTHOR_SAME;
-	bool behind = alike(x.behind, x.son_behind, y.behind, y.son_behind);
+	bool behind = alike_behind(&x, &y);
 	bool both = *x.before && *y.before;
 	if (both)
 		return alike(x.before, x.son_before, y.before, y.son_before) &&

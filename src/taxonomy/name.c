@@ -265,10 +265,21 @@ static bool says_undetermined(const tp_token *t)
 	return false;
 }
 
-static void new_epithet(parser *p, tp_rank rank)
+static tp_code copy_author(char to[TP_NAME_AUTHOR], const parser *p)
 {
+	const char *from = p->author, *end = p->author_end;
+	while (end > from && strchr(",;: ", end[-1]))
+		end--;
+	return from ? copy(to, TP_NAME_AUTHOR, from, (size_t)(end - from), "an authorship", p->err) : TP_OK;
+}
+
+static tp_code new_epithet(parser *p, tp_rank rank)
+{
+	bool of_species = p->out->rank == TP_RANK_SPECIES;
+	tp_code rc = of_species ? copy_author(p->out->species_author, p) : TP_OK;
 	p->out->rank = rank;
 	p->author = p->author_end = NULL;
+	return rc;
 }
 
 /* A family or a genus: the name's first word. */
@@ -343,10 +354,9 @@ static tp_code read_rank(parser *p, bool *done)
 		return TP_OK;
 	if ((r->notho || skip == 2) && *tp_rank_marker(r->rank))
 		p->out->hybrid |= TP_HYBRID_INFRA;
-	new_epithet(p, r->rank);
 	p->i += skip + 1;
 	*done = true;
-	return rc;
+	return rc ? rc : new_epithet(p, r->rank);
 }
 
 /* An epithet without a marker before it. */
@@ -361,13 +371,10 @@ static tp_code read_epithet(parser *p, bool *done)
 		return TP_OK;
 	*done = true;
 	p->i += 1 + sign;
-	if (*o->species) {
-		new_epithet(p, TP_RANK_INFRASPECIFIC);
-		return word(o->infra, t, p->err);
-	}
-	new_epithet(p, TP_RANK_SPECIES);
+	bool below = *o->species != 0;
 	o->hybrid |= sign ? TP_HYBRID_SPECIES : 0;
-	return word(o->species, t, p->err);
+	tp_code rc = word(below ? o->infra : o->species, t, p->err);
+	return rc ? rc : new_epithet(p, below ? TP_RANK_INFRASPECIFIC : TP_RANK_SPECIES);
 }
 
 /* Words that can be written in single quotes and be found again. */
@@ -566,17 +573,6 @@ static tp_code read_part(parser *p, bool *ends)
 	return rc;
 }
 
-/* The authors of the last epithet; an autonym has none of its own (ICN art. 22.1, 26.1), and keeps its species'. */
-static tp_code keep_author(parser *p)
-{
-	const char *from = p->author, *end = p->author_end;
-	while (end > from && strchr(",;: ", end[-1]))
-		end--;
-	return from ? copy(p->out->author, sizeof p->out->author, from, (size_t)(end - from), "an authorship",
-			      p->err)
-		    : TP_OK;
-}
-
 tp_code tp_name_parse(tp_name *out, const char *text, size_t len, tp_err *err)
 {
 	tp_tokens tokens;
@@ -593,13 +589,14 @@ tp_code tp_name_parse(tp_name *out, const char *text, size_t len, tp_err *err)
 		tp_rank before = out->rank;
 		const char *author = p.author, *author_end = p.author_end;
 		rc = read_part(&p, &ends);
+		/* an autonym has no authors of its own (ICN art. 22.1, 26.1) and keeps its species' */
 		if (out->rank != before && *out->infra && !strcmp(out->infra, out->species)) {
 			p.author = author;
 			p.author_end = author_end;
 		}
 	}
 	if (!rc)
-		rc = keep_author(&p);
+		rc = copy_author(out->author, &p);
 	if (rc)
 		*out = (tp_name){ 0 };
 	return rc;

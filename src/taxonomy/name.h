@@ -68,6 +68,7 @@ typedef struct {
 	char cultivar[TP_NAME_WORD];   /* without quotes, or "" */
 	char author
 		[TP_NAME_AUTHOR]; /* of the last epithet, as written, blanks collapsed; "" when not given */
+	char species_author[TP_NAME_AUTHOR]; /* of the species, where an epithet below it follows */
 	/* of a formula: the other parents, genus written out, joined with " × "; "" otherwise */
 	char parents[TP_NAME_AUTHOR];
 	tp_rank rank;
