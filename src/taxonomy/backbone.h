@@ -40,12 +40,12 @@ typedef struct {
 		loops; /* synonyms whose accepted name is not there, or leads back: they are unplaced */
 	size_t unknown_status; /* words in the status column that we do not know: unplaced */
 	size_t first_bad;      /* line of the first one that is no name; 0: none */
-	char example[160];     /* what was wrong with it */
+	char example[256];     /* what was wrong with it */
 } tp_backbone_stats;
 
 typedef struct tp_backbone tp_backbone;
 
-enum { TP_NO_NAME = UINT32_MAX };
+#define TP_NO_NAME UINT32_MAX
 
 /* One name. Texts are borrowed from the backbone. */
 typedef struct {

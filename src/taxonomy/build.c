@@ -4,7 +4,8 @@
 #include "base/mem.h"
 #include "taxonomy/build_int.h"
 
-enum { NOBODY = UINT32_MAX, LONGEST_CHAIN = 64 };
+#define NOBODY UINT32_MAX
+enum { LONGEST_CHAIN = 64 };
 
 static uint32_t *numbers(size_t n, tp_err *err)
 {

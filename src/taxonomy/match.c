@@ -378,7 +378,7 @@ static void accept(tp_match *out, query *q, tp_how how, int distance, bool paren
 		out->how = TP_HOW_VARIANT;
 }
 
-/* A misspelt name has to be near one taxon only, and a far one must not have other authors. */
+/* A misspelt name has to be near one taxon only, and that one must not have other authors. */
 static bool accept_fuzzy(tp_match *out, query *q)
 {
 	int d = fuzzy(q), below = -1;
@@ -388,7 +388,7 @@ static bool accept_fuzzy(tp_match *out, query *q)
 	if (*q->infra.text && (below = fuzzy_infra(q)) >= 0)
 		d += below;
 	accept(out, q, TP_HOW_FUZZY, d, has_infra && below < 0);
-	bool other = out->author == TP_AUTHOR_OTHER && d > 1 && !out->parent;
+	bool other = out->author == TP_AUTHOR_OTHER;
 	if (!out->ambiguous && !other)
 		return true;
 	uint32_t nearest = out->matched;

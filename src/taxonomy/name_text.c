@@ -4,16 +4,16 @@
 #include "taxonomy/name_int.h"
 #include "taxonomy/text_int.h"
 
-enum { TIMES = 0xD7 };
+enum { TIMES = 0xD7, NOTHING = 0x110000 }; /* NOTHING: no code point, it is left out */
 
-/* Characters that stand for a plainer one: blanks, dashes, quotes, and crosses. 1 means: leave it out. */
+/* Characters that stand for a plainer one: blanks, dashes, quotes, and crosses. */
 static uint32_t plainer(uint32_t c)
 {
 	if (c == '_' || c == '\t' || c == '\n' || c == '\r' || c == 0xA0 || (c >= 0x2000 && c <= 0x200A) ||
 		c == 0x202F || c == 0x3000)
 		return ' ';
 	if (c == 0xAD || (c >= 0x200B && c <= 0x200F) || c == 0xFEFF)
-		return 1;
+		return NOTHING;
 	if (c >= 0x2010 && c <= 0x2015)
 		return '-';
 	if (c == '`' || c == 0xB4 || (c >= 0x2B9 && c <= 0x2BC) || (c >= 0x2018 && c <= 0x201B) ||
@@ -83,10 +83,10 @@ static tp_code clean(tp_tokens *t, const char *p, const char *end, tp_err *err)
 		if (!bytes)
 			return tp_fail(err, TP_EFORMAT, "a name that is not UTF-8");
 		uint32_t c = plainer(raw);
-		tp_code rc = c == 1 ? TP_OK : allowed(c, p, end, err);
+		tp_code rc = c == NOTHING ? TP_OK : allowed(c, p, end, err);
 		if (rc)
 			return rc;
-		if (c != 1) {
+		if (c != NOTHING) {
 			put(t, c, before);
 			before = c;
 		}
