@@ -378,6 +378,16 @@ static void accept(tp_match *out, query *q, tp_how how, int distance, bool paren
 		out->how = TP_HOW_VARIANT;
 }
 
+/* Without authors that agree, a slip in each word is all that may be taken for granted: two letters lie between many
+ * species that both exist (Trifolium patens, T. pratense). */
+static bool is_slip(const query *q, uint32_t row)
+{
+	const tp_row *r = &q->b->row[row];
+	return distance_to(&q->genus, &q->b->genera, q->b->genus_shape, r->genus, 1) <= 1 &&
+	       epithet_distance(q, &q->species, r->species, 1) <= 1 &&
+	       (!r->infra || epithet_distance(q, &q->infra, r->infra, 1) <= 1);
+}
+
 /* A misspelt name has to be near one taxon only, and that one must not have other authors. */
 static bool accept_fuzzy(tp_match *out, query *q)
 {
@@ -388,8 +398,8 @@ static bool accept_fuzzy(tp_match *out, query *q)
 	if (*q->infra.text && (below = fuzzy_infra(q)) >= 0)
 		d += below;
 	accept(out, q, TP_HOW_FUZZY, d, has_infra && below < 0);
-	bool other = out->author == TP_AUTHOR_OTHER;
-	if (!out->ambiguous && !other)
+	bool agree = out->author == TP_AUTHOR_SAME || out->author == TP_AUTHOR_ALIKE;
+	if (!out->ambiguous && (agree || (out->author == TP_AUTHOR_UNKNOWN && is_slip(q, out->matched))))
 		return true;
 	uint32_t nearest = out->matched;
 	out->how = TP_HOW_NONE;

@@ -39,7 +39,8 @@ static tp_match look_up(const tp_backbone *b, const char *text, size_t len)
 		m.n_candidates > TP_MATCH_CANDIDATES || m.ambiguous != (m.n_candidates > 1))
 		abort();
 	for (int i = 0; i < m.n_candidates; i++)
-		check_number(m.candidate[i], n - 1);
+		if (m.candidate[i] >= n)
+			abort();
 	return m;
 }
 

@@ -137,7 +137,7 @@ static int test_made_up_names(void)
 	for (int k = 1; k <= MOST; k++)
 		CHECK(s[k].wrong * 50 <= s[k].right, "%d edits: %d wrong, %d right", k, s[k].wrong,
 			s[k].right);
-	CHECK(s[1].right >= 930 && s[2].right >= 700, "%d, %d right", s[1].right, s[2].right);
+	CHECK(s[1].right >= 930 && s[2].right >= 400, "%d, %d right", s[1].right, s[2].right);
 	tp_backbone_free(b);
 	tp_buf_dispose(&text);
 	return 0;
@@ -155,8 +155,8 @@ static int test_the_plant_list(void)
 	CHECK_OK(tp_backbone_open(&b, paths, 1, NULL, &err), err);
 	measure(s, b, "The Plant List", false);
 	measure(with, b, "The Plant List, with authors", true);
-	CHECK(s[1].right >= 900 && s[1].wrong <= 15, "%d right, %d wrong", s[1].right, s[1].wrong);
-	CHECK(with[1].right >= 930 && with[1].wrong <= 8, "%d right, %d wrong", with[1].right, with[1].wrong);
+	CHECK(s[1].right >= 900 && s[1].wrong <= 5, "%d right, %d wrong", s[1].right, s[1].wrong);
+	CHECK(with[1].right >= 930 && with[1].wrong <= 2, "%d right, %d wrong", with[1].right, with[1].wrong);
 	tp_backbone_free(b);
 	return 0;
 }
@@ -189,7 +189,7 @@ static int test_names_that_are_not_listed(void)
 	}
 	printf("%zu names that are not listed: %d taken for another, %d with authors\n", names, taken,
 		taken_with);
-	CHECK(names > 3000 && taken * 100 < (int)names * 3 && taken_with * 100 < (int)names, "%d, %d of %zu",
+	CHECK(names > 3000 && taken * 200 < (int)names && taken_with * 500 < (int)names, "%d, %d of %zu",
 		taken, taken_with, names);
 	tp_backbone_free(b);
 	tp_free(text);

@@ -232,9 +232,9 @@ static const struct {
 	{ "Rosa canina 'Kiese'", "Rosa canina L.", "Rosaceae", TP_HOW_NAME, false, true, false, 0 },
 	{ "Rosa canina var. glauka", "Rosa canina var. glauca Desf.", "Rosaceae", TP_HOW_FUZZY, false, false,
 		false, 1 },
-	{ "Helipteron floribundus", "Helipterum floribundum DC.", "Asteraceae", TP_HOW_FUZZY, false, false,
+	{ "Helipteron floribundus DC.", "Helipterum floribundum DC.", "Asteraceae", TP_HOW_FUZZY, false, false,
 		false, 3 },
-	{ "Belis perenis L.", "Bellis perennis L.", "Asteraceae", TP_HOW_FUZZY, false, false, false, 2 },
+	{ "Belis perenis", "Bellis perennis L.", "Asteraceae", TP_HOW_FUZZY, false, false, false, 2 },
 	{ "Bellis sp.", "Bellis", "Asteraceae", TP_HOW_NAME, false, false, false, 0 },
 };
 
@@ -268,7 +268,9 @@ static int test_matches(void)
 static int test_unmatched_names_have_a_nearest(void)
 {
 	static const char *const given[][2] = { { "Rosa completely", "Rosa" }, { "Xanthoria parietina", "" },
-		{ "Eria canina", "Rosa canina" }, { "Rosa canina × Bellis perennis", "Rosa canina" } };
+		{ "Eria canina", "Rosa canina" }, { "Helipteron floribundus", "Helipterum floribundum" },
+		{ "Bellis perenis Mill.", "Bellis perennis" },
+		{ "Rosa canina × Bellis perennis", "Rosa canina" } };
 	tp_backbone *b = open_list(NULL);
 	CHECK(b, "no list");
 	for (size_t i = 0; i < sizeof given / sizeof *given; i++) {
