@@ -46,6 +46,8 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "drop", TP_CFG_TEXT, AT(drop), "", 0, 0, NULL, "epochs at which a step schedule falls: 20,25" },
 	{ "factor", TP_CFG_REAL, AT(factor), "0.1", 0, 1, NULL, "what it is multiplied by there" },
 	{ "smoothing", TP_CFG_REAL, AT(smoothing), "0.1", 0, 0.99, NULL, "label smoothing" },
+	{ "dropout", TP_CFG_FLAG, AT(dropout), "yes", 0, 0, NULL,
+		"features are dropped as the network was published; no: none are" },
 	{ "balance", TP_CFG_CHOICE, AT(balance), "none", 0, 0, balances, "what is done for rare species" },
 	{ "tau", TP_CFG_REAL, AT(tau), "1", 0, 10, NULL, "strength of logit adjustment" },
 	{ "beta", TP_CFG_REAL, AT(beta), "0.999", 0, 0.999999, NULL, "of class-balanced weights" },

@@ -18,7 +18,7 @@ typedef struct {
 	int epochs, head_epochs, batch, accumulate, head, seed;
 	int optimizer, batch_norm, monitor, patience;
 	double lr, momentum, weight_decay, beta1, beta2, layer_decay, clip, ema, bn_momentum;
-	bool nesterov, direct;
+	bool nesterov, direct, dropout;
 	int schedule;
 	double warmup_epochs, floor, factor;
 	char drop[TP_CFG_TEXT_MAX];

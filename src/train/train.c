@@ -45,6 +45,27 @@ typedef struct {
 
 /* ---- what goes in ------------------------------------------------------------------------------------- */
 
+tp_prep tp_arch_prep(const tp_arch *arch, int side)
+{
+	int px = side ? side : arch->side;
+	tp_prep p = { .side = px, .resize = px, .fit = TP_FIT_CROP, .filter = TP_BICUBIC };
+	memcpy(p.mean, arch->mean, sizeof p.mean);
+	memcpy(p.std, arch->std, sizeof p.std);
+	p.bgr = arch->bgr;
+	return p;
+}
+
+/* A network without weights: they are made up when training begins. */
+static tp_code open_network(trainer *t, tp_err *err)
+{
+	t->run.arch = tp_arch_find(t->o->network);
+	if (!t->run.arch)
+		return tp_fail(err, TP_EINVAL, "there is no network \"%.60s\"; tepal model list shows them",
+			t->o->network);
+	t->prep = tp_arch_prep(t->run.arch, t->o->side);
+	return TP_OK;
+}
+
 /* A tepal model brings its preparation along; plain weights get the architecture's. */
 static tp_code open_backbone(trainer *t, tp_err *err)
 {
@@ -60,13 +81,7 @@ static tp_code open_backbone(trainer *t, tp_err *err)
 	t->run.arch = tp_arch_find(name ? name : "efficientnet-lite0");
 	if (!t->run.arch)
 		return tp_fail(err, TP_EFORMAT, "%s: unknown architecture \"%.60s\"", path, name);
-	t->prep = (tp_prep){ .side = t->run.arch->side,
-		.resize = t->run.arch->side,
-		.fit = TP_FIT_CROP,
-		.filter = TP_BICUBIC };
-	memcpy(t->prep.mean, t->run.arch->mean, sizeof t->prep.mean);
-	memcpy(t->prep.std, t->run.arch->std, sizeof t->prep.std);
-	t->prep.bgr = t->run.arch->bgr;
+	t->prep = tp_arch_prep(t->run.arch, 0);
 	w = t->raw;
 	if (tp_weights_meta(t->raw, "preprocessing")) { /* a model of ours: let its own reader check it */
 		rc = tp_model_load(&t->from, path, err);
@@ -518,7 +533,7 @@ static tp_code train(trainer *t, tp_err *err)
 	double t0 = tp_now();
 	tp_code rc = open_sources(t, err);
 	if (!rc)
-		rc = open_backbone(t, err);
+		rc = t->o->network ? open_network(t, err) : open_backbone(t, err);
 	if (!rc)
 		rc = tp_manifest_open(&t->m, t->o->photos, t->o->seed, err);
 	if (rc)

@@ -161,6 +161,7 @@ static tp_code make_learner(tp_tuner *t, tp_err *err)
 	o.bn_momentum = (float)t->r->bn_momentum;
 	o.running_stat = t->r->batch_norm;
 	o.direct = t->r->direct;
+	o.whole = !t->r->dropout;
 	if (t->l && head_only == t->head_only)
 		return TP_OK;
 	tp_learner_free(t->l);
@@ -226,15 +227,11 @@ static tp_code write_recipe(const tp_tuner *t, tp_err *err)
 	return rc;
 }
 
-static tp_code start(tp_tuner *t, tp_err *err)
+/* What the run trains with, and how that is cut into steps. */
+static tp_code make_steps(tp_tuner *t, tp_err *err)
 {
-	tp_lr_opts lr;
 	t->classes = (int)t->job->m->n_taxa;
-	t->s.stop = (tp_stop)TP_STOP_INIT;
-	t->epochs = json_array();
-	tp_code rc = t->epochs ? check_dir(t->job, err) : tp_nomem(err, 0);
-	if (!rc)
-		rc = list_photos(t, err);
+	tp_code rc = list_photos(t, err);
 	if (rc)
 		return rc;
 	t->batch = (size_t)t->r->batch < t->n_train ? t->r->batch : (int)t->n_train;
@@ -247,19 +244,54 @@ static tp_code start(tp_tuner *t, tp_err *err)
 		return tp_fail(err, TP_EINVAL,
 			"accumulate = %d batches of %d photos are more than the %zu there are to train with",
 			t->r->accumulate, t->batch, t->n_train);
-	rc = tp_recipe_schedule(&lr, t->r, err);
+	return TP_OK;
+}
+
+/* The weights before the first step: a backbone's with a classifier for these species, or the whole network from
+ * nothing. */
+static tp_code make_weights(tp_tuner *t, tp_err *err)
+{
+	tp_weights *made_up = NULL;
+	tp_code rc = tp_net_new(&t->net, t->job->arch, t->classes, err);
+	if (!rc)
+		rc = tp_params_init(&t->p, t->net, err);
+	if (!rc && t->job->backbone) {
+		rc = tp_params_load(&t->p, t->job->backbone, true, err);
+		if (!rc)
+			start_classifier(t);
+		return rc;
+	}
+	if (!rc)
+		rc = tp_net_init(&made_up, t->net, (uint64_t)t->r->seed, err);
+	if (!rc)
+		rc = tp_params_load(&t->p, made_up, false, err);
+	tp_weights_free(made_up);
+	return rc;
+}
+
+static void save_start(tp_tuner *t)
+{
+	tp_err err = { 0 };
+	if (tp_tune_save_start(t, &err))
+		tp_log(TP_LOG_WARN, "the weights before the first step were not written: %s", err.msg);
+}
+
+static tp_code start(tp_tuner *t, tp_err *err)
+{
+	tp_lr_opts lr;
+	t->s.stop = (tp_stop)TP_STOP_INIT;
+	t->epochs = json_array();
+	tp_code rc = t->epochs ? check_dir(t->job, err) : tp_nomem(err, 0);
+	if (!rc)
+		rc = make_steps(t, err);
+	if (!rc)
+		rc = tp_recipe_schedule(&lr, t->r, err);
 	if (!rc)
 		rc = tp_lr_check(&lr, t->steps * (size_t)t->r->epochs, t->steps, err);
 	if (!rc)
-		rc = tp_net_new(&t->net, t->job->arch, t->classes, err);
+		rc = make_weights(t, err);
 	if (!rc)
-		rc = tp_params_init(&t->p, t->net, err);
-	if (!rc)
-		rc = tp_params_load(&t->p, t->job->backbone, true, err);
-	if (rc)
-		return rc;
-	start_classifier(t);
-	rc = make_loss(t, err);
+		rc = make_loss(t, err);
 	if (!rc)
 		rc = make_loader(t, err);
 	if (!rc)
@@ -268,6 +300,8 @@ static tp_code start(tp_tuner *t, tp_err *err)
 		rc = tp_tune_load(t, err);
 	if (!rc)
 		rc = write_recipe(t, err);
+	if (!rc && !t->job->resume)
+		save_start(t);
 	return rc ? rc : tp_runlog_open(&t->log, t->job->dir, t->s.step, err);
 }
 
@@ -323,19 +357,27 @@ static void erase(const tp_tuner *t, const tp_loaded *b)
 			(uint64_t)t->s.epoch, b->samples[i]);
 }
 
-/* A batch forward and backward; its gradient is added to what is there. */
-static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, double *loss, tp_err *err)
+/* A batch from the loader as the network sees it: photos erased and mixed as the recipe says, and what they are. */
+static tp_targets vary(tp_tuner *t, const tp_loaded *b, uint64_t draw)
 {
 	int side = t->job->prep->side;
 	tp_mix_opts mix = TP_MIX_OPTS_INIT;
-	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
 	mix.mixup = t->r->mixup;
 	mix.cutmix = t->r->cutmix;
 	erase(t, b);
 	bool mixed = (mix.mixup > 0 || mix.cutmix > 0) &&
 		     tp_mix(b->x, b->n, 3, side, side, b->labels, t->other, t->share, &mix,
 			     (uint64_t)t->r->seed, draw) != TP_MIX_NONE;
-	tp_targets y = { .a = b->labels, .b = mixed ? t->other : NULL, .weight = mixed ? t->share : NULL };
+	return (tp_targets){
+		.a = b->labels, .b = mixed ? t->other : NULL, .weight = mixed ? t->share : NULL
+	};
+}
+
+/* A batch forward and backward; its gradient is added to what is there. */
+static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, double *loss, tp_err *err)
+{
+	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
+	tp_targets y = vary(t, b, draw);
 	lo.smoothing = t->r->smoothing;
 	lo.shift = t->shift;
 	lo.weights = t->weights;
@@ -638,4 +680,42 @@ void tp_tuned_dispose(tp_tuned *t)
 	tp_weights_free(t->weights);
 	json_decref(t->history);
 	*t = (tp_tuned){ 0 };
+}
+
+/* ---- the batches alone --------------------------------------------------------------------------------------- */
+
+static tp_code hand_out(tp_tuner *t, tp_tune_batch_fn fn, void *ud, tp_err *err)
+{
+	uint64_t draw = (uint64_t)t->s.epoch * t->steps * (uint64_t)t->r->accumulate;
+	tp_code rc = tp_sampler_order(t->order, t->sampler, (uint64_t)t->s.epoch, err);
+	if (!rc)
+		rc = tp_loader_start(t->loader, (uint64_t)t->s.epoch, t->order, t->n_train, 0, err);
+	for (size_t i = 0; i < t->steps * (size_t)t->r->accumulate && !rc; i++, draw++) {
+		tp_loaded b;
+		rc = tp_loader_next(&b, t->loader, err);
+		if (!rc && b.n < t->batch)
+			break;
+		if (!rc) {
+			tp_tune_batch out = { .epoch = t->s.epoch, .n = b.n, .x = b.x };
+			out.y = vary(t, &b, draw);
+			rc = fn(ud, &out, err);
+		}
+	}
+	return rc;
+}
+
+tp_code tp_tune_batches(const tp_tune_job *job, int epoch, tp_tune_batch_fn fn, void *ud, tp_err *err)
+{
+	tp_tuner t = { .job = job, .r = job->recipe };
+	tp_code rc = make_steps(&t, err);
+	if (!rc)
+		rc = make_loss(&t, err);
+	if (!rc)
+		rc = make_loader(&t, err);
+	for (t.s.epoch = epoch; t.s.epoch < t.r->epochs && !rc; t.s.epoch++)
+		rc = hand_out(&t, fn, ud, err);
+	if (t.loader)
+		name_bad(&t);
+	dispose(&t);
+	return rc;
 }

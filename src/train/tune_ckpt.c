@@ -157,13 +157,28 @@ tp_code tp_tune_save(tp_tuner *t, tp_err *err)
 	return rc;
 }
 
-/* The best epoch's weights as plain weights of the architecture: --backbone takes them. */
-tp_code tp_tune_save_best(tp_tuner *t, tp_err *err)
+/* Plain weights of the architecture: --backbone takes them. */
+static tp_code save_plain(const tp_tuner *t, const tp_weights *w, const char *name, tp_err *err)
 {
-	char *path = path_of(t->job->dir, "best.safetensors");
-	tp_code rc = path ? write_file(t->best, NULL, 0, path, t->job->arch->name, NULL, err)
+	char *path = path_of(t->job->dir, name);
+	tp_code rc = path ? write_file(w, NULL, 0, path, t->job->arch->name, NULL, err)
 			  : tp_nomem(err, strlen(t->job->dir));
 	tp_free(path);
+	return rc;
+}
+
+tp_code tp_tune_save_best(tp_tuner *t, tp_err *err)
+{
+	return save_plain(t, t->best, "best.safetensors", err);
+}
+
+tp_code tp_tune_save_start(tp_tuner *t, tp_err *err)
+{
+	tp_weights *w = NULL;
+	tp_code rc = tp_params_copy(&w, &t->p, err);
+	if (!rc)
+		rc = save_plain(t, w, "start.safetensors", err);
+	tp_weights_free(w);
 	return rc;
 }
 

