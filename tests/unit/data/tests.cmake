@@ -1,4 +1,7 @@
 tp_unit_test(data SOURCES unit/data/test_data.c LIBS tp_data)
 tp_fuzz_target(csv LIBS tp_data)
 tp_fuzz_target(manifest LIBS tp_data)
+tp_fuzz_target(tar LIBS tp_data)
+tp_fuzz_target(shard_index LIBS tp_data)
 tp_unit_test(loader SOURCES unit/data/test_loader.c LIBS tp_data)
+tp_unit_test(shards SOURCES unit/data/test_shards.c LIBS tp_data)
