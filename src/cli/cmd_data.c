@@ -5,6 +5,7 @@
 #include "base/cancel.h"
 #include "base/par.h"
 #include "cli/cli.h"
+#include "cli/data_names.h"
 #include "data/pack.h"
 #include "data/shard.h"
 
@@ -133,6 +134,7 @@ static int verify(int argc, char **argv)
 static const tp_command commands[] = {
 	{ "pack", "Pack photos into shards for training", pack },
 	{ "verify", "Check the checksums of packed photos", verify },
+	{ "names", "Match plant names to a list of accepted ones", tp_cli_data_names },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
