@@ -1,6 +1,6 @@
 /* All near pairs among made-up hashes: time, memory, and whether the search is complete.
  *
- *   near_bench N BITS THREADS [SEED]
+ *   near_bench N BITS THREADS [SEED [turned]]
  *
  * The hashes are as those of a big photo set: most have nothing near; bursts of one plant differ in a few bits; one
  * photo in a hundred is among a few identical pictures (black, white, "image not found"); nearly black ones crowd
@@ -81,12 +81,17 @@ static tp_code on_same(void *ud, const uint32_t *items, size_t n, tp_err *err)
 	return TP_OK;
 }
 
-static void note(result *r, uint32_t a, uint32_t b)
+static void note(result *r, uint32_t a, uint32_t b, tp_turn turn)
 {
 	if (!r->slot[a])
 		return;
 	r->n[r->slot[a] - 1]++;
-	r->sum[r->slot[a] - 1] += r->hash[b];
+	r->sum[r->slot[a] - 1] += tp_hash_turn(r->hash[b], turn);
+}
+
+static tp_turn inverse(tp_turn t)
+{
+	return t == TP_TURN_LEFT ? TP_TURN_RIGHT : t == TP_TURN_RIGHT ? TP_TURN_LEFT : t;
 }
 
 static tp_code on_pairs(void *ud, const tp_near_pair *p, size_t n, tp_err *err)
@@ -94,25 +99,29 @@ static tp_code on_pairs(void *ud, const tp_near_pair *p, size_t n, tp_err *err)
 	result *r = ud;
 	(void)err;
 	for (size_t i = 0; i < n; i++) {
-		note(r, p[i].a, p[i].b);
-		note(r, p[i].b, p[i].a);
+		note(r, p[i].a, p[i].b, (tp_turn)p[i].turn);
+		note(r, p[i].b, p[i].a, inverse((tp_turn)p[i].turn));
 	}
 	r->pairs += n;
 	return TP_OK;
 }
 
 /* Every sampled item against all: only the first item of a hash counts, as pairs name it. */
-static size_t check(const result *r, const uint32_t *sample, size_t n, int bits)
+static size_t check(const result *r, const uint32_t *sample, size_t n, const tp_near_opts *o)
 {
 	size_t wrong = 0, total = 0;
 	for (size_t s = 0; s < SAMPLE; s++) {
 		size_t near = 0;
 		uint64_t sum = 0, x = r->hash[sample[s]];
-		for (size_t i = 0; i < n; i++) {
-			int d = tp_near_distance(x, r->hash[i]);
-			if (d && d <= bits && !r->has_same[i]) {
-				near++;
-				sum += r->hash[i];
+		for (int t = 0; t < (o->turned ? TP_TURNS : 1); t++) {
+			uint64_t back =
+				tp_hash_turn(x, inverse((tp_turn)t)); /* compares as x with the turned */
+			for (size_t i = 0; i < n; i++) {
+				int d = tp_near_distance(back, r->hash[i]);
+				if (d <= o->bits && r->hash[i] != x && !r->has_same[i]) {
+					near++;
+					sum += tp_hash_turn(r->hash[i], (tp_turn)t);
+				}
 			}
 		}
 		bool repeat = r->has_same[sample[s]];
@@ -127,12 +136,11 @@ static size_t check(const result *r, const uint32_t *sample, size_t n, int bits)
 int main(int argc, char **argv)
 {
 	if (argc < 4) {
-		fprintf(stderr, "usage: near_bench N BITS THREADS [SEED]\n");
+		fprintf(stderr, "usage: near_bench N BITS THREADS [SEED [turned]]\n");
 		return 2;
 	}
 	size_t n = strtoull(argv[1], NULL, 10);
-	tp_near_opts o = { .bits = (int)strtol(argv[2], NULL, 10),
-		.threads = (int)strtol(argv[3], NULL, 10) };
+	tp_near_opts o = { (int)strtol(argv[2], NULL, 10), (int)strtol(argv[3], NULL, 10), argc > 5 };
 	uint64_t seed = argc > 4 ? strtoull(argv[4], NULL, 10) : 1;
 	result r = { .hash = tp_alloc(n * 8), .slot = tp_calloc(n, 4), .has_same = tp_calloc(n, 1) };
 	uint32_t sample[SAMPLE];
@@ -157,12 +165,13 @@ int main(int argc, char **argv)
 	t = tp_now() - t;
 	struct rusage u;
 	getrusage(RUSAGE_SELF, &u);
-	printf("%zu hashes, %d bits, %d threads, seed %llu: %.2f s, peak %.0f MiB (hashes and bench "
+	printf("%zu hashes, %d bits%s, %d threads, seed %llu: %.2f s, peak %.0f MiB (hashes and bench "
 	       "included)\n"
 	       "%zu pairs; %zu groups of identical hashes hold %zu items, the largest %zu\n",
-		n, o.bits, o.threads, (unsigned long long)seed, t, (double)u.ru_maxrss / 1024, r.pairs,
-		r.same, r.in_same, r.largest);
-	size_t wrong = check(&r, sample, n, o.bits);
+		n, o.bits, o.turned ? " (mirrored and turned ones too)" : "", o.threads,
+		(unsigned long long)seed, t, (double)u.ru_maxrss / 1024, r.pairs, r.same, r.in_same,
+		r.largest);
+	size_t wrong = check(&r, sample, n, &o);
 	tp_free(r.hash);
 	tp_free(r.slot);
 	tp_free(r.has_same);

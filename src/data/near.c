@@ -20,6 +20,7 @@ enum {
 	BATCH = 1024, /* pairs given to the sink at once */
 	MAX_KEYS = 1 << 16,
 };
+#define TURNED (UINT32_C(1) << 31) /* in a point's id: its hash is that of the turned photo */
 
 typedef struct {
 	uint64_t *hash;
@@ -49,6 +50,7 @@ struct search {
 	block block[MAX_BLOCKS];
 	size_t max_keys;
 	const uint32_t *first; /* the smallest item of a point */
+	tp_turn turn;          /* not TP_TURN_NONE: photos with turned photos, not among themselves */
 	const tp_near_sink *sink;
 	pthread_mutex_t lock;
 	worker *worker;
@@ -125,14 +127,31 @@ static bool is_of_path(const search *s, const path *p, uint64_t differ)
 	return true;
 }
 
+static bool is_own_inverse(tp_turn t)
+{
+	return t != TP_TURN_RIGHT && t != TP_TURN_LEFT;
+}
+
 static tp_code found(worker *w, const path *p, uint32_t i, uint32_t j, uint64_t differ, tp_err *err)
 {
 	const search *s = w->s;
+	tp_turn turn = s->turn;
 	if (!is_of_path(s, p, differ))
 		return TP_OK;
+	if (turn) {
+		if (!((i ^ j) & TURNED) || i == (j ^ TURNED)) /* nor a photo with itself */
+			return TP_OK;
+		uint32_t plain = i & TURNED ? j : i, turned = (i & TURNED ? i : j) ^ TURNED;
+		i = plain, j = turned;
+		if (s->first[i] > s->first[j]) {
+			if (is_own_inverse(turn))
+				return TP_OK; /* told the other way round */
+			turn = turn == TP_TURN_RIGHT ? TP_TURN_LEFT : TP_TURN_RIGHT;
+		}
+	}
 	uint32_t a = s->first[i], b = s->first[j];
-	w->pair[w->n_pairs++] =
-		(tp_near_pair){ a < b ? a : b, a < b ? b : a, (uint8_t)tp_near_distance(differ, 0) };
+	w->pair[w->n_pairs++] = (tp_near_pair){ a < b ? a : b, a < b ? b : a,
+		(uint8_t)tp_near_distance(differ, 0), (uint8_t)turn };
 	return w->n_pairs == BATCH ? flush(w, err) : TP_OK;
 }
 
@@ -266,10 +285,11 @@ static void lay_blocks(search *s)
 	s->max_keys = (size_t)s->block[0].mask + 1;
 }
 
-static tp_code search_points(const points *all, const uint32_t *first, const tp_near_opts *o,
+static tp_code search_points(const points *all, const uint32_t *first, tp_turn turn, const tp_near_opts *o,
 	const tp_near_sink *sink, tp_err *err)
 {
-	search s = { .bits = o->bits, .first = first, .sink = sink, .lock = PTHREAD_MUTEX_INITIALIZER };
+	search s = { .bits = o->bits, .first = first, .turn = turn, .sink = sink };
+	pthread_mutex_init(&s.lock, NULL);
 	tp_code rc = TP_OK;
 	lay_blocks(&s);
 	s.worker = tp_calloc((size_t)o->threads, sizeof *s.worker);
@@ -290,6 +310,7 @@ static tp_code search_points(const points *all, const uint32_t *first, const tp_
 	points_free(&s.top);
 	tp_free(s.top_start);
 	tp_free(s.worker);
+	pthread_mutex_destroy(&s.lock);
 	return rc;
 }
 
@@ -338,6 +359,25 @@ static tp_code merge_same(points *v, uint32_t *first, const tp_near_sink *sink, 
 	return rc;
 }
 
+/* Each turn with its inverse: to the left is what to the right finds, told the other way round. */
+static tp_code search_turned(
+	const points *v, const uint32_t *first, const tp_near_opts *o, const tp_near_sink *sink, tp_err *err)
+{
+	points both = { 0 };
+	tp_code rc = points_new(&both, 2 * v->n, err);
+	for (int turn = TP_TURN_MIRROR; turn < TP_TURN_LEFT && !rc; turn++) {
+		for (size_t i = 0; i < v->n; i++) {
+			both.hash[i] = v->hash[i];
+			both.id[i] = v->id[i];
+			both.hash[v->n + i] = tp_hash_turn(v->hash[i], (tp_turn)turn);
+			both.id[v->n + i] = v->id[i] | TURNED;
+		}
+		rc = search_points(&both, first, (tp_turn)turn, o, sink, err);
+	}
+	points_free(&both);
+	return rc;
+}
+
 tp_code tp_near_each(
 	const uint64_t *hash, size_t n, const tp_near_opts *opts, const tp_near_sink *sink, tp_err *err)
 {
@@ -356,7 +396,9 @@ tp_code tp_near_each(
 	if (!rc)
 		rc = merge_same(&v, first, sink, err);
 	if (!rc && opts->bits && v.n > 1)
-		rc = search_points(&v, first, opts, sink, err);
+		rc = search_points(&v, first, TP_TURN_NONE, opts, sink, err);
+	if (!rc && opts->turned && v.n > 1)
+		rc = search_turned(&v, first, opts, sink, err);
 	points_free(&v);
 	tp_free(first);
 	return rc;

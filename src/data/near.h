@@ -16,15 +16,18 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "image/measure.h"
 
 enum {
 	TP_NEAR_MAX_BITS = 12, /* beyond it nearly everything is near */
 	TP_NEAR_MAX_ITEMS = 1 << 30,
 };
 
+/* Two photos whose hashes are near: hash[a] and tp_hash_turn(hash[b], turn). */
 typedef struct {
 	uint32_t a, b; /* a < b: the smallest items that have the two hashes */
-	uint8_t bits;  /* in how many they differ, 1..opts.bits */
+	uint8_t bits;  /* in how many they differ, 0..opts.bits; 0 only when turned */
+	uint8_t turn;  /* tp_turn */
 } tp_near_pair;
 
 /* Where results go as they are found. Calls come from several threads, but one at a time; a failure stops the
@@ -40,6 +43,8 @@ typedef struct {
 typedef struct {
 	int bits;    /* differing bits that still are near, 0..TP_NEAR_MAX_BITS */
 	int threads; /* at least 1 */
+	bool turned; /* find also mirrored and turned copies: six more searches, each of twice the points. A pair
+			is told for each turn that makes it near */
 } tp_near_opts;
 #define TP_NEAR_OPTS_INIT                                                                                    \
 	{                                                                                                    \

@@ -81,7 +81,7 @@ static int test_the_pairs_of_brute_force(void)
 	tp_err err = { 0 };
 	for (int kind = 0; kind < 4; kind++)
 		for (size_t b = 0; b < sizeof bits / sizeof *bits; b++) {
-			tp_near_opts o = { bits[b], 1 + (kind + (int)b) % 3 };
+			tp_near_opts o = { bits[b], 1 + (kind + (int)b) % 3, false };
 			make(kind, b + 1);
 			forget();
 			CHECK_OK(tp_near_each(hash, N, &o, &sink, &err), err);
@@ -93,10 +93,51 @@ static int test_the_pairs_of_brute_force(void)
 	return 0;
 }
 
+static uint8_t turned[TP_TURNS][N][N]; /* bits + 1 of a pair told */
+
+static tp_code on_turned(void *ud, const tp_near_pair *p, size_t n, tp_err *err)
+{
+	(void)ud, (void)err;
+	for (size_t i = 0; i < n; i++) {
+		uint8_t *t = &turned[p[i].turn][p[i].a][p[i].b];
+		*t = *t ? 255 : (uint8_t)(p[i].bits + 1);
+	}
+	return TP_OK;
+}
+
+static int test_mirrored_and_turned(void)
+{
+	tp_near_sink to = { NULL, on_turned, NULL };
+	tp_near_opts o = { 5, 2, true };
+	tp_err err = { 0 };
+	tp_rng r = tp_rng_seed(9);
+	size_t n[TP_TURNS] = { 0 };
+	make(1, 3);
+	for (size_t i = 0; i < N; i++) {
+		hash[i] = tp_hash_turn(hash[i], (tp_turn)tp_rng_below(&r, TP_TURNS));
+		for (size_t j = 0; j < i; j++)
+			if (hash[i] == hash[j])
+				hash[i] = tp_rng_u64(&r); /* no identical ones here */
+	}
+	CHECK_OK(tp_near_each(hash, N, &o, &to, &err), err);
+	for (int t = 0; t < TP_TURNS; t++)
+		for (size_t i = 0; i < N; i++)
+			for (size_t j = 0; j < N; j++) {
+				int d = tp_near_distance(hash[i], tp_hash_turn(hash[j], (tp_turn)t));
+				int want = i < j && d <= 5 ? d + 1 : 0;
+				CHECK(turned[t][i][j] == want, "turn %d, pair %zu %zu: %d bits, told %d - 1",
+					t, i, j, d, turned[t][i][j]);
+				n[t] += want > 0;
+			}
+	for (int t = 0; t < TP_TURNS; t++)
+		CHECK(n[t] > 20, "turn %d has only %zu pairs to find", t, n[t]);
+	return 0;
+}
+
 static int test_groups(void)
 {
 	static uint32_t group[N], want[N];
-	tp_near_opts o = { 3, 2 };
+	tp_near_opts o = { 3, 2, false };
 	tp_err err = { 0 };
 	size_t pairs = 0, n = 0;
 	make(1, 5);
@@ -143,7 +184,7 @@ static int test_what_is_refused(void)
 
 static int test_every_failed_allocation_is_reported(void)
 {
-	tp_near_opts o = { 6, 2 };
+	tp_near_opts o = { 6, 2, true };
 	make(2, 1);
 	for (int n = 1;; n++) {
 		long before = tp_mem_live();
@@ -160,6 +201,6 @@ static int test_every_failed_allocation_is_reported(void)
 
 int main(void)
 {
-	return RUN(T(test_the_pairs_of_brute_force), T(test_groups), T(test_what_is_refused),
-		T(test_every_failed_allocation_is_reported));
+	return RUN(T(test_the_pairs_of_brute_force), T(test_mirrored_and_turned), T(test_groups),
+		T(test_what_is_refused), T(test_every_failed_allocation_is_reported));
 }
