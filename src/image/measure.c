@@ -131,7 +131,8 @@ static void cells(double cell[CELLS][CELLS], tp_measures *m, plane *p, const loo
 		memset(p->column, 0, (size_t)p->w * sizeof *p->column);
 		for (int y = y0; y < y1; y++)
 			l->sums(p->column, &sq, p->y + (size_t)y * (size_t)p->w, p->w);
-		bool counts = edge(v + 1, CELLS, p->h) > edge(v, CELLS, p->h); /* not a row that another cell has told */
+		bool counts = edge(v + 1, CELLS, p->h) >
+			      edge(v, CELLS, p->h); /* not a row that another cell has told */
 		squares += counts ? sq : 0;
 		for (int x = 0; counts && x < p->w; x++)
 			sum += p->column[x];
@@ -205,10 +206,16 @@ static double variance(const moments *m)
 	return v > 0 ? v : 0;
 }
 
+static bool is_near(int a, int b)
+{
+	return a - b <= 1 && b - a <= 1;
+}
+
 static void colours(tp_measures *m, const tp_image *img)
 {
+	size_t row = (size_t)img->w * 3;
 	moments rg = { 0 }, yb = { 0 };
-	uint32_t cell[512] = { 0 }, n = 0, paper = 0;
+	uint32_t n = 0, paper = 0, flat = 0;
 	for (int y = 0; y < img->h; y += STEP)
 		for (int x = 0; x < img->w; x += STEP, n++) {
 			const uint8_t *p = img->px + ((size_t)y * (size_t)img->w + (size_t)x) * 3;
@@ -218,15 +225,14 @@ static void colours(tp_measures *m, const tp_image *img)
 			lo = b < lo ? b : lo;
 			add(&rg, r - g);
 			add(&yb, (r + g) / 2.0 - b);
-			cell[(r >> 5) << 6 | (g >> 5) << 3 | b >> 5]++;
+			flat += is_near(g, p[x + 1 < img->w ? 4 : 1]) &&
+				is_near(g, p[y + 1 < img->h ? row + 1 : 1]);
 			paper += lo >= PAPER && hi - lo <= GREY;
 		}
 	m->colour = (float)(sqrt(variance(&rg) + variance(&yb)) +
 			    0.3 * sqrt(mean(&rg) * mean(&rg) + mean(&yb) * mean(&yb)));
 	m->paper = (float)paper / (float)n;
-	m->colours = 0;
-	for (int i = 0; i < 512; i++)
-		m->colours += cell[i] * 1000u >= n && cell[i];
+	m->flat = (float)flat / (float)n;
 }
 
 /* Dark runs of a row that are narrow and have paper on both sides. */

@@ -24,7 +24,9 @@ typedef struct {
 	/* Share of rows with at least 8 strokes, 0..1: dark runs narrower than 1/32 of the photo between paper. A
 	 * page of print has more than 0.3, a leaf on paper next to nothing. */
 	float text;
-	int colours; /* how many of 512 cells of RGB (3 bits each) hold 0.1 % of the pixels: 1..512. Drawings have few */
+	/* Share of pixels that are as their right and lower neighbours (green within 1), 0..1: drawings and
+	 * placeholders have more than 0.9, photos less than 0.8 unless they are dark or blurred. */
+	float flat;
 	/* Signs of the DCT of 32 x 32 mean lumas (a "pHash") at frequencies 1..8 across and down: bit
 	 * (v - 1) * 8 + u - 1 is frequency u across, v down. Photos whose hashes differ in few bits are copies. 0 for
 	 * a picture of one colour. Signs rather than "above the median", because they say what a mirrored or
