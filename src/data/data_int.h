@@ -41,8 +41,8 @@ TP_CHECKED tp_code tp_import_shards(tp_builder *b, const char *dir, tp_err *err)
 /* Names and families from a classes.csv in the root or beside it, where there is one. */
 TP_CHECKED tp_code tp_import_class_names(tp_builder *b, const char *csv_path, tp_err *err);
 
-/* Stratified 80/10/10 by species: a permutation from the seed and the sorted paths. A species with 1 or 2 photos is
- * all for training, with 3 or 4 it gives one to validation. */
+/* Stratified 80/10/10 by species, each photo a group of its own: see split_groups.h. Which photos are taken depends on
+ * their paths and the seed; photos that are added move few others. */
 TP_CHECKED tp_code tp_make_split(tp_manifest *m, uint64_t seed, tp_err *err);
 
 #endif
