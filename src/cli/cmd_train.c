@@ -37,7 +37,7 @@ static const tp_option table[] = {
 	{ "finetune", 'f', TP_OPT_FLAG, offsetof(options, finetune),
 		.help = "train every layer, not only the classifier" },
 	{ "epochs", 'e', TP_OPT_INT, offsetof(options, epochs), "N",
-		"fine-tune for so many passes over the photos", .fallback_help = "the recipe's, 8",
+		"fine-tune for so many passes over the photos", .fallback_help = "the recipe's, 8", .min = 1,
 		.max = 10000 },
 	{ "config", 'c', TP_OPT_TEXT, offsetof(options, config), "FILE",
 		"fine-tune by the settings in FILE, lines of KEY = VALUE; tepal recipe prints them" },

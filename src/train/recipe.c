@@ -1,6 +1,7 @@
 /* The settings of fine-tuning: see recipe.h. */
 #include "train/recipe.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,17 +90,32 @@ tp_code tp_recipe_optim(tp_optim_opts *out, const tp_recipe *r, int threads, tp_
 	return TP_OK;
 }
 
+/* The next of a list with commas between, without the blanks around it; NULL: there are no more. The text is cut up. */
+static char *next_item(char **list)
+{
+	char *s = *list, *comma = s ? strchr(s, ',') : NULL;
+	if (!s)
+		return NULL;
+	*list = comma ? comma + 1 : NULL;
+	size_t n = comma ? (size_t)(comma - s) : strlen(s);
+	while (n && isspace((unsigned char)s[n - 1]))
+		n--;
+	s[n] = 0;
+	return s + strspn(s, " \t");
+}
+
 static tp_code read_drops(tp_lr_opts *o, const char *text, tp_err *err)
 {
-	for (const char *p = text; *p;) {
+	char copy[TP_CFG_TEXT_MAX], *list = *text ? copy : NULL, *s;
+	memcpy(copy, text, strlen(text) + 1);
+	while ((s = next_item(&list))) {
 		char *end;
-		double v = strtod(p, &end);
-		if (end == p || (*end && *end != ',') || o->n_drops == TP_LR_DROPS)
+		double v = strtod(s, &end);
+		if (end == s || *end || o->n_drops == TP_LR_DROPS)
 			return tp_fail(err, TP_EINVAL,
 				"drop is up to %d epochs with commas between, not \"%.60s\"", TP_LR_DROPS,
 				text);
 		o->drop[o->n_drops++] = v;
-		p = *end ? end + 1 : end;
 	}
 	return TP_OK;
 }
@@ -146,17 +162,10 @@ static tp_code freeze(bool frozen[TP_MAX_STAGES], const char *name, const tp_net
 
 tp_code tp_recipe_frozen(bool frozen[TP_MAX_STAGES], const tp_recipe *r, const tp_net *net, tp_err *err)
 {
-	char text[TP_CFG_TEXT_MAX];
+	char text[TP_CFG_TEXT_MAX], *list = *r->freeze ? text : NULL, *name;
 	tp_code rc = TP_OK;
 	memcpy(text, r->freeze, sizeof text);
-	for (char *p = text; p && *p && !rc;) {
-		char *comma = strchr(p, ',');
-		if (comma)
-			*comma = 0;
-		while (*p == ' ')
-			p++;
-		rc = freeze(frozen, p, net, err);
-		p = comma ? comma + 1 : NULL;
-	}
+	while (!rc && (name = next_item(&list)))
+		rc = freeze(frozen, name, net, err);
 	return rc;
 }

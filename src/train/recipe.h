@@ -1,5 +1,6 @@
 /* How a network is fine-tuned: every setting of a run. A run is its recipe and a seed; the recipe as it was, every default
- * included, is kept in the model. Setting one is one line in recipe.c's table. */
+ * included, is kept in the model. Adding a setting is one line in recipe.c's
+ * table, whose default is what was done before: checkpoints without it are taken to have it. */
 #ifndef TP_TRAIN_RECIPE_H
 #define TP_TRAIN_RECIPE_H
 

@@ -34,6 +34,7 @@ typedef struct {
 	const tp_weights *start; /* the backbone before it was rounded, for fine-tuning */
 	tp_tuned tuned;
 	tp_features f;
+	bool uncached;
 	tp_table t[TP_SPLITS];
 	tp_head head;
 	float *logits[TP_SPLITS], *scores[TP_SPLITS];
@@ -444,10 +445,11 @@ static tp_code features(trainer *t, tp_err *err)
 	tp_feature_opts fo = { .arch = t->run.arch,
 		.backbone = t->backbone,
 		.prep = t->prep,
-		.cache_dir = t->o->cache_dir,
+		.cache_dir = t->uncached ? NULL : t->o->cache_dir,
 		.threads = t->o->threads,
 		.quiet = t->o->quiet };
 	tp_code rc = tp_features_compute(&t->f, &t->m, &fo, err);
+	t->uncached = t->uncached || t->f.unkept; /* the fine-tuned network's features: not said again */
 	return rc ? rc : make_tables(t, err);
 }
 
@@ -480,23 +482,23 @@ static tp_code take_classifier(trainer *t, tp_err *err)
 static tp_code fine_tune(trainer *t, tp_err *err)
 {
 	const tp_recipe *r = t->o->recipe;
-	tp_code rc = TP_OK;
-	if (r->head == TP_HEAD_FITTED) {
-		rc = features(t, err);
-		if (!rc)
-			rc = choose_penalty(t, err);
-	}
 	tp_tune_job job = { .m = &t->m,
-		.state = t->f.state,
 		.arch = t->run.arch,
 		.backbone = t->start,
-		.head = r->head == TP_HEAD_FITTED ? &t->head : NULL,
 		.prep = &t->prep,
 		.recipe = r,
 		.dir = t->o->run,
 		.resume = t->o->resume,
 		.threads = t->o->threads,
 		.quiet = t->o->quiet };
+	tp_code rc = tp_tune_check(&job, err);
+	if (!rc && r->head == TP_HEAD_FITTED) {
+		rc = features(t, err);
+		if (!rc)
+			rc = choose_penalty(t, err);
+		job.state = t->f.state;
+		job.head = &t->head;
+	}
 	if (!rc)
 		rc = tp_tune(&t->tuned, &job, err);
 	if (rc)
@@ -508,7 +510,12 @@ static tp_code fine_tune(trainer *t, tp_err *err)
 	rc = tp_round_backbone(&t->backbone, t->run.arch, t->tuned.weights, err);
 	if (!rc)
 		rc = take_classifier(t, err);
-	return rc ? rc : features(t, err);
+	if (!rc)
+		rc = features(t, err);
+	return rc == TP_ECANCEL
+		       ? tp_fail(err, rc, "stopped; the network in %s is trained: --resume does the rest",
+				 t->o->run)
+		       : rc;
 }
 
 static tp_code fit_head(trainer *t, tp_err *err)

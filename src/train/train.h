@@ -20,6 +20,7 @@ typedef struct {
 	float *v;       /* n x dim; a bad photo's row is zero */
 	uint8_t *state; /* TP_FEATURE_* */
 	size_t n_bad;
+	bool unkept; /* the cache could not be written; it was said */
 } tp_features;
 enum { TP_FEATURE_MISSING, TP_FEATURE_DONE, TP_FEATURE_BAD };
 
@@ -27,7 +28,7 @@ typedef struct {
 	const tp_arch *arch;
 	const tp_weights *backbone;
 	tp_prep prep;
-	const char *cache_dir; /* NULL: no cache */
+	const char *cache_dir; /* NULL: no cache; one that cannot be written costs a warning */
 	int threads;
 	bool quiet;
 } tp_feature_opts;

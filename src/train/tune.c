@@ -1,9 +1,13 @@
 /* The loop of fine-tuning: see tune.h. */
 #include "train/tune.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/cancel.h"
 #include "base/file.h"
@@ -213,8 +217,56 @@ static tp_code check_dir(const tp_tune_job *job, tp_err *err)
 			"--run",
 			job->dir);
 	if (job->resume && !tp_tune_has_checkpoint(job->dir))
-		return tp_fail(err, TP_ENOTFOUND, "%s holds no run to go on with", job->dir);
-	return tp_make_dirs(job->dir, err);
+		return tp_fail(err, TP_ENOTFOUND,
+			"%s holds no run to go on with; without --resume one is begun", job->dir);
+	return TP_OK;
+}
+
+tp_code tp_tune_check(const tp_tune_job *job, tp_err *err)
+{
+	bool frozen[TP_MAX_STAGES] = { 0 };
+	tp_lr_opts lr;
+	tp_augment a;
+	tp_net *net = NULL;
+	tp_code rc = check_dir(job, err);
+	if (!rc)
+		rc = tp_recipe_schedule(&lr, job->recipe, err);
+	if (!rc)
+		rc = tp_recipe_augment(&a, job->recipe, err);
+	if (!rc)
+		rc = tp_net_new(&net, job->arch, (int)job->m->n_taxa, err);
+	if (!rc)
+		rc = tp_recipe_frozen(frozen, job->recipe, net, err);
+	tp_net_free(net);
+	return rc;
+}
+
+/* What a killed process left half written. */
+static void sweep(const char *dir)
+{
+	tp_names names = { 0 };
+	if (!tp_dir_list(&names, dir, NULL))
+		for (size_t i = 0; i < names.len; i++) {
+			char *path = strstr(names.v[i], ".tmp") ? tp_path_join(dir, names.v[i]) : NULL;
+			if (path && tp_is_file(path))
+				unlink(path);
+			tp_free(path);
+		}
+	tp_names_free(&names);
+}
+
+/* The folder is one process's at a time. A file system without locks is taken as it is. */
+static tp_code take_dir(tp_tuner *t, tp_err *err)
+{
+	const char *dir = t->job->dir;
+	tp_code rc = tp_make_dirs(dir, err);
+	if (rc)
+		return rc;
+	t->lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->lock >= 0 && flock(t->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		return tp_fail(err, TP_EBUSY, "%s: another process trains in it", dir);
+	sweep(dir);
+	return TP_OK;
 }
 
 /* DIR/recipe.json: what the run was told, every default included. */
@@ -291,7 +343,9 @@ static tp_code start(tp_tuner *t, tp_err *err)
 	tp_lr_opts lr;
 	t->s.stop = (tp_stop)TP_STOP_INIT;
 	t->epochs = json_array();
-	tp_code rc = t->epochs ? check_dir(t->job, err) : tp_nomem(err, 0);
+	tp_code rc = t->epochs ? tp_tune_check(t->job, err) : tp_nomem(err, 0);
+	if (!rc)
+		rc = take_dir(t, err);
 	if (!rc)
 		rc = make_steps(t, err);
 	if (!rc)
@@ -312,11 +366,13 @@ static tp_code start(tp_tuner *t, tp_err *err)
 		rc = write_recipe(t, err);
 	if (!rc && !t->job->resume)
 		save_start(t);
-	return rc ? rc : tp_runlog_open(&t->log, t->job->dir, t->s.step, err);
+	return rc ? rc : tp_runlog_open(&t->log, t->job->dir, t->s.step, t->s.at > 0, err);
 }
 
 static void dispose(tp_tuner *t)
 {
+	if (t->lock >= 0)
+		close(t->lock);
 	tp_runlog_close(t->log);
 	tp_learner_free(t->l);
 	tp_optim_free(t->o);
@@ -384,8 +440,8 @@ static tp_targets vary(tp_tuner *t, const tp_loaded *b, uint64_t draw)
 	};
 }
 
-/* A batch forward and backward; its gradient is added to what is there. */
-static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, double *loss, tp_err *err)
+/* A batch forward and backward; its gradient is added to what is there, or written over it. */
+static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, bool add, double *loss, tp_err *err)
 {
 	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
 	tp_targets y = vary(t, b, draw);
@@ -402,7 +458,7 @@ static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, double *los
 	for (size_t i = 0; t->r->accumulate > 1 && i < (size_t)b->n * (size_t)t->classes; i++)
 		t->logits[i] *= scale;
 	if (!rc)
-		rc = tp_learner_backward(t->l, t->logits, err);
+		rc = tp_learner_backward(t->l, t->logits, add, err);
 	t->s.loss += mean * b->n;
 	t->s.seen += (size_t)b->n;
 	*loss += mean / t->r->accumulate;
@@ -445,11 +501,20 @@ static void log_step(tp_tuner *t, double loss, double lr, double norm)
 	t->waited = s.waited;
 }
 
+/* A batch is the readable photos of the order, one after the other: those between could not be read. */
+static void move_on(tp_tuner *t, const tp_loaded *b)
+{
+	for (int i = 0; i < b->n; i++) {
+		while (t->s.place < t->n_train && t->order[t->s.place] != b->samples[i])
+			t->s.place++;
+		t->s.place++;
+	}
+}
+
 /* The gradient of a step's batches; *over when the epoch has no whole step left. */
 static tp_code gather(tp_tuner *t, double *loss, bool *over, tp_err *err)
 {
 	tp_code rc = TP_OK;
-	memset(t->p.g, 0, t->p.n * sizeof *t->p.g);
 	for (int k = 0; k < t->r->accumulate && !rc; k++) {
 		tp_loaded b;
 		rc = tp_loader_next(&b, t->loader, err);
@@ -457,7 +522,10 @@ static tp_code gather(tp_tuner *t, double *loss, bool *over, tp_err *err)
 		if (*over)
 			return TP_OK;
 		if (!rc)
-			rc = learn(t, &b, t->s.step * (uint64_t)t->r->accumulate + (uint64_t)k, loss, err);
+			move_on(t, &b);
+		if (!rc)
+			rc = learn(t, &b, t->s.step * (uint64_t)t->r->accumulate + (uint64_t)k, k > 0, loss,
+				err);
 	}
 	return rc;
 }
@@ -493,13 +561,28 @@ tp_code tp_tune_weights(tp_weights **out, tp_tuner *t, tp_err *err)
 	return tp_params_copy(out, &p, err);
 }
 
-/* A checkpoint that cannot be written is no reason to lose the run: the one before is still there. */
+static tp_code save_best(tp_tuner *t, tp_err *err)
+{
+	tp_code rc = t->best_unsaved ? tp_tune_save_best(t, err) : TP_OK;
+	t->best_unsaved = rc;
+	return rc;
+}
+
+/* A checkpoint that cannot be written is no reason to lose the run: the one before is still there. It is not written
+ * either when the best weights it counts on are not on the disk. */
 static void save(tp_tuner *t)
 {
 	tp_err err = { 0 };
-	if (tp_tune_save(t, &err))
-		tp_log(TP_LOG_WARN, "step=%llu no checkpoint was written, the one before is kept: %s",
-			(unsigned long long)t->s.step, err.msg);
+	tp_code rc = save_best(t, &err);
+	if (!rc)
+		rc = tp_tune_save(t, &err);
+	if (!rc) {
+		t->saved = true;
+		t->saved_step = t->s.step;
+		return;
+	}
+	tp_log(TP_LOG_WARN, "step=%llu no checkpoint was written%s: %s", (unsigned long long)t->s.step,
+		t->saved ? ", the one before is kept" : "", err.msg);
 }
 
 static tp_code train_epoch(tp_tuner *t, tp_err *err)
@@ -512,7 +595,7 @@ static tp_code train_epoch(tp_tuner *t, tp_err *err)
 	if (!rc)
 		rc = tp_sampler_order(t->order, t->sampler, (uint64_t)t->s.epoch, err);
 	if (!rc)
-		rc = tp_loader_start(t->loader, (uint64_t)t->s.epoch, t->order, t->n_train, t->s.at, err);
+		rc = tp_loader_start(t->loader, (uint64_t)t->s.epoch, t->order, t->n_train, t->s.place, err);
 	size_t a_step = (size_t)t->batch * (size_t)t->r->accumulate;
 	t->clock = tp_now();
 	tp_progress *p = tp_progress_start(what, t->steps * a_step - t->s.at, t->job->quiet);
@@ -547,16 +630,12 @@ static double monitored(const tp_tuner *t, const tp_metrics *m, double train_los
 	return !strcmp(name, "loss") ? m->nll : !strcmp(name, "top1") ? m->top1 : m->macro_top1;
 }
 
-static tp_code keep_best(tp_tuner *t, tp_weights *w, tp_err *err)
+/* save(), which follows, writes them. */
+static void keep_best(tp_tuner *t, tp_weights *w)
 {
 	tp_weights_free(t->best);
 	t->best = w;
-	tp_code rc = tp_tune_save_best(t, err);
-	if (rc) {
-		tp_log(TP_LOG_WARN, "the best weights were not written: %s", err->msg);
-		rc = TP_OK;
-	}
-	return rc;
+	t->best_unsaved = true;
 }
 
 static void note_epoch(tp_tuner *t, const tp_metrics *m, double loss, double right)
@@ -613,7 +692,7 @@ static tp_code end_epoch(tp_tuner *t, bool *stop, tp_err *err)
 		tp_stop_verdict v = tp_stop_next(&t->s.stop, &so, monitored(t, &m, loss));
 		*stop = v == TP_STOP_NOW;
 		if (v == TP_STOP_BETTER) {
-			rc = keep_best(t, w, err);
+			keep_best(t, w);
 			w = NULL;
 		}
 	}
@@ -624,7 +703,7 @@ static tp_code end_epoch(tp_tuner *t, bool *stop, tp_err *err)
 		return rc;
 	write_report(t);
 	t->s.epoch++;
-	t->s.at = t->s.seen = 0;
+	t->s.at = t->s.place = t->s.seen = 0;
 	t->s.loss = t->s.right = 0;
 	save(t);
 	return TP_OK;
@@ -666,9 +745,25 @@ static bool had_enough(const tp_tuner *t)
 	return patience > 0 && t->s.stop.seen && t->s.stop.seen - 1 - t->s.stop.best_at >= patience;
 }
 
+/* What a run that ended too early leaves. */
+static tp_code say_what_is_kept(const tp_tuner *t, tp_code rc, tp_err *err)
+{
+	const char *dir = t->job->dir;
+	if (rc == TP_ECANCEL && t->saved)
+		return tp_fail(err, rc,
+			"stopped; %s holds the run as it was after step %llu: --resume goes on", dir,
+			(unsigned long long)t->saved_step);
+	if (rc == TP_ECANCEL)
+		return tp_fail(err, rc, "stopped; no checkpoint could be written to %s", dir);
+	if (rc == TP_EINVAL && t->saved)
+		return tp_context(err, rc, "the last checkpoint, after step %llu, is kept in %s: ",
+			(unsigned long long)t->saved_step, dir);
+	return rc;
+}
+
 tp_code tp_tune(tp_tuned *out, const tp_tune_job *job, tp_err *err)
 {
-	tp_tuner t = { .job = job, .r = job->recipe };
+	tp_tuner t = { .job = job, .r = job->recipe, .lock = -1 };
 	tp_code rc = start(&t, err);
 	bool stop = !rc && had_enough(&t);
 	while (!rc && !stop && t.s.epoch < job->recipe->epochs) {
@@ -680,8 +775,8 @@ tp_code tp_tune(tp_tuned *out, const tp_tune_job *job, tp_err *err)
 		name_bad(&t);
 	if (!rc)
 		rc = finish(out, &t, err);
-	else if (rc == TP_EINVAL && t.loader && tp_tune_has_checkpoint(job->dir) && t.log)
-		tp_context(err, rc, "the last checkpoint is kept in %s: ", job->dir);
+	else if (t.log)
+		say_what_is_kept(&t, rc, err);
 	dispose(&t);
 	return rc;
 }

@@ -216,6 +216,7 @@ const option = (given, meant) => new RegExp(`^tepal [a-z]+: there is no option $
 
 wrong(["train", "--backbon3", "x", "garden"], 2, option("--backbon3", "--backbone"));
 wrong(["train", "--side", "31", "garden"], 2, /--side is a whole number from 32 to 1024, not "31"/);
+wrong(["train", "--epochs", "0", "garden"], 2, /--epochs is a whole number from 1 to 10000, not "0"/);
 wrong(["train"], 2, /one folder or CSV file of photos is needed/);
 wrong(["train", "garden"], 1, /no backbone: get one with "tepal model fetch", or name one with --backbone/);
 wrong(["train", "-b", "absent.safetensors", "garden"], 1, /absent\.safetensors: No such file/);
