@@ -16,6 +16,7 @@ enum {
 	TP_MAX_SAMPLES = 1 << 26,  /* samples of one epoch; up to it a sampler's arithmetic is exact */
 	TP_MAX_PICKLE = 64 << 20,  /* bytes of pickle in one checkpoint */
 	TP_MAX_CSV_LINE = 1 << 20, /* bytes of one line of a CSV file */
+	TP_MAX_LISTED = 1 << 23,   /* plant names in all files of a backbone; the world's lists have 1.6 million */
 	TP_MAX_RUN_LINE = 1 << 20, /* bytes of one line of a run's log */
 	TP_MAX_CURVES = 64,        /* different values in one run's log */
 	TP_MAX_REPORT = 64 << 20,  /* bytes of the page made of it */

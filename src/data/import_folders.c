@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "data/data_int.h"
 
@@ -74,8 +75,10 @@ static tp_code class_folder(walk *w, const char *name, tp_err *err)
 	tp_free(species);
 	if (!rc)
 		rc = walk_class(w, name, 1, err);
-	if (!rc && w->b->m.n_photos == photos && w->b->m.n_taxa > taxa)
-		tp_builder_drop_last_taxon(w->b); /* an empty folder is no species */
+	if (!rc && w->b->m.n_photos == photos && w->b->m.n_taxa > taxa) {
+		tp_builder_drop_last_taxon(w->b);
+		tp_log(TP_LOG_WARN, "folder=\"%s\" holds no photos: it is no species", name);
+	}
 	return rc;
 }
 

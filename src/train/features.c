@@ -2,8 +2,6 @@
 #include <string.h>
 
 #include "base/cancel.h"
-#include "base/file.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/par.h"
@@ -38,17 +36,13 @@ static tp_code photo_features(job *j, size_t i, int worker, tp_err *err)
 {
 	uint8_t *bytes = NULL;
 	size_t len = 0;
-	char *path = tp_path_join(j->m->root, j->m->photos[i].path);
-	if (!path)
-		return tp_nomem(err, strlen(j->m->photos[i].path));
-	tp_code rc = tp_file_read(&bytes, &len, path, TP_MAX_PHOTO_FILE, err);
+	tp_code rc = tp_photo_read(&bytes, &len, j->m, i, err);
 	if (!rc)
 		rc = tp_prep_photo(j->input[worker], &j->o->prep, bytes, len, err);
 	if (!rc)
 		rc = tp_exec_run(
 			j->exec[worker], j->input[worker], j->f->v + i * (size_t)j->f->dim, NULL, err);
 	tp_free(bytes);
-	tp_free(path);
 	return rc;
 }
 
@@ -76,6 +70,16 @@ static bool is_news(const job *j)
 	return false;
 }
 
+/* A cache that cannot be written costs time later, not the work of now. Said once. */
+static void keep(job *j)
+{
+	tp_err err = { 0 };
+	if (j->f->unkept || !tp_cache_save(&j->cache, j->f, &err))
+		return;
+	tp_log(TP_LOG_WARN, "features are not kept for the next time: %s", err.msg);
+	j->f->unkept = true;
+}
+
 static tp_code run(job *j, tp_err *err)
 {
 	double next = tp_now() + SAVE_EVERY;
@@ -85,15 +89,13 @@ static tp_code run(job *j, tp_err *err)
 		rc = tp_par_for(left < CHUNK ? left : CHUNK, j->o->threads, one, j, err);
 		double before = tp_now();
 		if (!rc && before > next) {
-			rc = tp_cache_save(&j->cache, j->f, err);
+			keep(j);
 			double took = tp_now() - before;
 			next = tp_now() + SAVE_EVERY * (took > 1 ? took : 1);
 		}
 	}
-	if (is_news(j) && (!rc || rc == TP_ECANCEL)) {
-		tp_code saving = tp_cache_save(&j->cache, j->f, rc ? NULL : err);
-		rc = rc ? rc : saving;
-	}
+	if (is_news(j) && (!rc || rc == TP_ECANCEL))
+		keep(j);
 	return rc;
 }
 
