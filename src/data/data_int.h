@@ -29,6 +29,7 @@ TP_CHECKED tp_code tp_builder_photo(tp_builder *b, const tp_photo_row *row, tp_e
 TP_CHECKED tp_code tp_set_text(char **slot, const char *text, tp_err *err);
 
 bool tp_is_photo_name(const char *name); /* by its ending: jpg jpeg png webp heic heif */
+bool tp_is_inside(const char *path);     /* a path that does not leave its folder */
 bool tp_is_organ(const char *s, size_t n);
 
 TP_CHECKED tp_code tp_import_folders(tp_builder *b, const char *root, tp_err *err);

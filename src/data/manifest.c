@@ -86,20 +86,20 @@ void tp_builder_drop_last_taxon(tp_builder *b)
 	taxon_free(&b->m.taxa[--b->m.n_taxa]);
 }
 
-static bool leaves_root(const char *path)
+bool tp_is_inside(const char *path)
 {
 	if (*path == '/' || !*path)
-		return true;
+		return false;
 	for (const char *p = path; p; p = strchr(p, '/') ? strchr(p, '/') + 1 : NULL)
 		if (!strncmp(p, "..", 2) && (p[2] == '/' || !p[2]))
-			return true;
-	return false;
+			return false;
+	return true;
 }
 
 tp_code tp_builder_photo(tp_builder *b, const tp_photo_row *row, tp_err *err)
 {
 	tp_manifest *m = &b->m;
-	if (leaves_root(row->path))
+	if (!tp_is_inside(row->path))
 		return tp_fail(err, TP_EFORMAT, "path \"%s\" leaves the folder", row->path);
 	if (m->n_photos == b->cap_photos) {
 		size_t cap = b->cap_photos ? 2 * b->cap_photos : 1024;
