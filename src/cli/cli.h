@@ -20,6 +20,7 @@ int cmd_index(int argc, char **argv);
 int cmd_identify(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_model(int argc, char **argv);
+int cmd_data(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 enum { TP_EXIT_FAILED = 1, TP_EXIT_USAGE = 2 };

@@ -9,6 +9,7 @@
 #include "base/par.h"
 #include "cli/cli.h"
 #include "data/data.h"
+#include "data/shard.h"
 #include "retrieve/index.h"
 #include "train/train.h"
 
@@ -92,6 +93,9 @@ static tp_code save(const options *o, const tp_model *model, collection *c, tp_e
 static tp_code run(const options *o, tp_err *err)
 {
 	tp_photo_set set = { 0 };
+	if (tp_is_shards(o->set.photos)) /* beside answers stand photos that can be shown, and larger ones */
+		return tp_fail(err, TP_EINVAL,
+			"%s: packed photos; name the folder that they were packed from", o->set.photos);
 	tp_code rc = tp_photo_set_open(&set, &o->set, err);
 	if (!rc) {
 		collection c = { .m = &set.m, .f = &set.f };

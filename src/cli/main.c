@@ -13,6 +13,7 @@ static const tp_command commands[] = {
 	{ "recipe", "Print the settings of fine-tuning", cmd_recipe },
 	{ "eval", "Measure a model on photos with known names", cmd_eval },
 	{ "index", "Collect reference photos to show beside answers", cmd_index },
+	{ "data", "Pack photos for training", cmd_data },
 	{ "model", "Fetch, list and show models", cmd_model },
 	{ "version", "Print the version and what it was built with", cmd_version },
 };

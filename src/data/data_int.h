@@ -14,6 +14,9 @@ typedef struct {
 /* The number of a species, added when it is new. */
 TP_CHECKED tp_code tp_builder_taxon(tp_builder *b, int *out, const char *name, tp_err *err);
 
+/* Adds a species that is known to be new. */
+TP_CHECKED tp_code tp_builder_new_taxon(tp_builder *b, int *out, const char *name, tp_err *err);
+
 /* Takes back the species added last, which no photo has. */
 void tp_builder_drop_last_taxon(tp_builder *b);
 
@@ -34,6 +37,7 @@ bool tp_is_organ(const char *s, size_t n);
 
 TP_CHECKED tp_code tp_import_folders(tp_builder *b, const char *root, tp_err *err);
 TP_CHECKED tp_code tp_import_csv(tp_builder *b, const char *csv_path, tp_err *err);
+TP_CHECKED tp_code tp_import_shards(tp_builder *b, const char *dir, tp_err *err);
 /* Names and families from a classes.csv in the root or beside it, where there is one. */
 TP_CHECKED tp_code tp_import_class_names(tp_builder *b, const char *csv_path, tp_err *err);
 

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "data/data_int.h"
+#include "data/shard.h"
 
 bool tp_is_photo_name(const char *name)
 {
@@ -41,13 +42,19 @@ tp_code tp_set_text(char **slot, const char *text, tp_err *err)
 
 tp_code tp_builder_taxon(tp_builder *b, int *out, const char *name, tp_err *err)
 {
-	tp_manifest *m = &b->m;
+	const tp_manifest *m = &b->m;
 	/* photos come grouped by species: the last one is nearly always the right one */
 	for (size_t i = m->n_taxa; i > 0; i--)
 		if (!strcmp(m->taxa[i - 1].name, name)) {
 			*out = (int)(i - 1);
 			return TP_OK;
 		}
+	return tp_builder_new_taxon(b, out, name, err);
+}
+
+tp_code tp_builder_new_taxon(tp_builder *b, int *out, const char *name, tp_err *err)
+{
+	tp_manifest *m = &b->m;
 	if (m->n_taxa == b->cap_taxa) {
 		size_t cap = b->cap_taxa ? 2 * b->cap_taxa : 64;
 		tp_taxon *v = tp_realloc(m->taxa, cap * sizeof *v);
@@ -192,6 +199,10 @@ static tp_code import(tp_builder *b, const char *path, tp_err *err)
 		return import_csv_at(b, path, err);
 	if (!tp_is_dir(path))
 		return tp_fail(err, TP_ENOTFOUND, "%s: no such file or folder", path);
+	if (tp_is_shards(path)) {
+		tp_code rc = set_root(b, path, err);
+		return rc ? rc : tp_import_shards(b, path, err);
+	}
 	char *csv = tp_path_join(path, "split.csv");
 	if (!csv)
 		return tp_nomem(err, strlen(path));
@@ -275,7 +286,9 @@ tp_code tp_manifest_open(tp_manifest *out, const char *path, uint64_t seed, tp_e
 		rc = sort_taxa(&b.m, err);
 	if (!rc)
 		rc = sort_photos(&b.m, err);
-	if (!rc)
+	if (!rc && b.m.shards && b.m.n_photos != tp_shards_count(b.m.shards))
+		rc = tp_fail(err, TP_EFORMAT, "%s: the indexes list a photo twice", path);
+	if (!rc && !b.m.shards)
 		rc = names(&b, err);
 	if (!rc && !b.has_split)
 		rc = tp_make_split(&b.m, seed, err);
@@ -296,5 +309,6 @@ void tp_manifest_free(tp_manifest *m)
 	tp_free(m->photos);
 	tp_free(m->taxa);
 	tp_free(m->root);
+	tp_shards_free(m->shards);
 	*m = (tp_manifest){ 0 };
 }

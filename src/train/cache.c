@@ -74,32 +74,13 @@ static tp_code cache_path(char **out, const char *root, const tp_feature_opts *o
 	return rc;
 }
 
-/* NULL when out of memory. */
-static char *stamp_of(const char *root, const char *photo)
-{
-	struct stat st = { 0 };
-	size_t n = strlen(photo) + 80;
-	char *path = tp_path_join(root, photo), *s = tp_alloc(n);
-	if (!path || !s) {
-		tp_free(path);
-		tp_free(s);
-		return NULL;
-	}
-	if (stat(path, &st)) /* named as a bad photo later */
-		st.st_size = -1;
-	snprintf(s, n, "%lld %lld.%09ld %s", (long long)st.st_size, (long long)st.st_mtim.tv_sec,
-		st.st_mtim.tv_nsec, photo);
-	tp_free(path);
-	return s;
-}
-
 static tp_code stamp_photos(tp_cache *c, const tp_manifest *m, tp_err *err)
 {
 	c->stamp = tp_calloc(m->n_photos, sizeof *c->stamp);
 	if (!c->stamp)
 		return tp_nomem(err, m->n_photos * sizeof *c->stamp);
 	for (c->rows = 0; c->rows < m->n_photos; c->rows++)
-		if (!(c->stamp[c->rows] = stamp_of(m->root, m->photos[c->rows].path)))
+		if (!(c->stamp[c->rows] = tp_photo_stamp(m, c->rows)))
 			return tp_nomem(err, strlen(m->photos[c->rows].path));
 	return TP_OK;
 }
@@ -170,7 +151,7 @@ static tp_code keep_others(tp_cache *c, const known_rows *k, const char *root, t
 	for (size_t i = 0; i < k->n; i++) {
 		const char *photo = strchr(k->row[i].stamp, ' ');
 		photo = k->row[i].used || !photo ? NULL : strchr(photo + 1, ' ');
-		char *now = photo ? stamp_of(root, photo + 1) : NULL;
+		char *now = photo ? tp_photo_file_stamp(root, photo + 1) : NULL;
 		if (now && !strcmp(now, k->row[i].stamp))
 			c->stamp[c->rows++] = now;
 		else

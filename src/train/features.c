@@ -2,8 +2,6 @@
 #include <string.h>
 
 #include "base/cancel.h"
-#include "base/file.h"
-#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/par.h"
@@ -38,17 +36,13 @@ static tp_code photo_features(job *j, size_t i, int worker, tp_err *err)
 {
 	uint8_t *bytes = NULL;
 	size_t len = 0;
-	char *path = tp_path_join(j->m->root, j->m->photos[i].path);
-	if (!path)
-		return tp_nomem(err, strlen(j->m->photos[i].path));
-	tp_code rc = tp_file_read(&bytes, &len, path, TP_MAX_PHOTO_FILE, err);
+	tp_code rc = tp_photo_read(&bytes, &len, j->m, i, err);
 	if (!rc)
 		rc = tp_prep_photo(j->input[worker], &j->o->prep, bytes, len, err);
 	if (!rc)
 		rc = tp_exec_run(
 			j->exec[worker], j->input[worker], j->f->v + i * (size_t)j->f->dim, NULL, err);
 	tp_free(bytes);
-	tp_free(path);
 	return rc;
 }
 

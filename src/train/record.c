@@ -88,7 +88,7 @@ static void about_data(json_t *o, const tp_run *r)
 		json_pack("{s:I, s:I, s:I, s:I, s:I}", "files_seen", (json_int_t)m->seen, "photos",
 			(json_int_t)m->n_photos, "not_photos", (json_int_t)m->skipped_not_photo,
 			"without_species", (json_int_t)m->skipped_no_species, "unreadable",
-			(json_int_t)r->features->n_bad));
+			(json_int_t)(r->features->n_bad + m->skipped_unreadable)));
 	set_text(o, "DataFormat", "photos: JPEG, PNG, WebP or HEIC, decoded to 8-bit sRGB");
 	set_text(o, "DataAnnotationTechnique",
 		"species as the sources' folders or tables name them; not checked again");

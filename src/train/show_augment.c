@@ -55,18 +55,15 @@ static tp_code add_view(sheet *s, int column, size_t sample, const uint8_t *byte
 	return rc;
 }
 
-static tp_code add_photo(sheet *s, const tp_photo *p, size_t sample, tp_err *err)
+static tp_code add_photo(sheet *s, size_t i, size_t sample, tp_err *err)
 {
 	uint8_t *bytes = NULL;
 	size_t len = 0;
-	char *path = tp_path_join(s->m->root, p->path);
-	tp_code rc = path ? tp_file_read(&bytes, &len, path, TP_MAX_PHOTO_FILE, err)
-			  : tp_nomem(err, strlen(p->path));
+	tp_code rc = tp_photo_read(&bytes, &len, s->m, i, err);
 	for (int k = 0; k < COLUMNS && !rc; k++)
 		rc = add_view(s, k, sample, bytes, len, err);
 	s->rows += !rc;
 	tp_free(bytes);
-	tp_free(path);
 	return rc;
 }
 
@@ -83,7 +80,7 @@ static tp_code collect(sheet *s, tp_err *err)
 		size_t number = sample++;
 		if (p->species == last)
 			continue;
-		tp_code rc = add_photo(s, p, number, &why);
+		tp_code rc = add_photo(s, i, number, &why);
 		if (rc == TP_ENOMEM || rc == TP_EBACKEND)
 			return tp_fail(err, rc, "%s", why.msg);
 		if (!rc)

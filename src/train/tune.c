@@ -25,7 +25,8 @@ static tp_code list_photos(tp_tuner *t, tp_err *err)
 	t->train = tp_calloc(m->n_photos, sizeof *t->train);
 	t->label = tp_calloc(m->n_photos, sizeof *t->label);
 	t->val = tp_calloc(m->n_photos, sizeof *t->val);
-	if (!t->train || !t->label || !t->val)
+	t->photo = tp_calloc(m->n_photos, sizeof *t->photo);
+	if (!t->train || !t->label || !t->val || !t->photo)
 		return tp_nomem(err, m->n_photos * sizeof *t->train);
 	for (size_t i = 0; i < m->n_photos; i++) {
 		const tp_photo *p = &m->photos[i];
@@ -36,6 +37,7 @@ static tp_code list_photos(tp_tuner *t, tp_err *err)
 		if (p->split != TP_TRAIN)
 			continue;
 		t->label[t->n_train] = p->species;
+		t->photo[t->n_train] = i;
 		t->train[t->n_train++] = (tp_labelled){ p->path, p->species };
 	}
 	return t->n_train ? TP_OK : tp_fail(err, TP_EINVAL, "no photos to train with");
@@ -128,6 +130,13 @@ static tp_code make_loss(tp_tuner *t, tp_err *err)
 	return TP_OK;
 }
 
+/* A training photo, from a file or from a shard. */
+static tp_code read_sample(void *ud, size_t sample, uint8_t **bytes, size_t *len, tp_err *err)
+{
+	const tp_tuner *t = ud;
+	return tp_photo_read(bytes, len, t->job->m, t->photo[sample], err);
+}
+
 static tp_code make_loader(tp_tuner *t, tp_err *err)
 {
 	tp_augment a;
@@ -135,7 +144,8 @@ static tp_code make_loader(tp_tuner *t, tp_err *err)
 	if (rc)
 		return rc;
 	tp_loader_opts o = TP_LOADER_OPTS_INIT;
-	o.root = t->job->m->root;
+	o.read = read_sample;
+	o.ud = t;
 	o.samples = t->train;
 	o.n_samples = t->n_train;
 	o.prep = *t->job->prep;
@@ -290,6 +300,7 @@ static void dispose(tp_tuner *t)
 	tp_free(t->train);
 	tp_free(t->label);
 	tp_free(t->val);
+	tp_free(t->photo);
 	tp_free(t->order);
 	tp_free(t->shift);
 	tp_free(t->weights);

@@ -4,8 +4,6 @@
 #include <string.h>
 
 #include "base/cancel.h"
-#include "base/file.h"
-#include "base/limits.h"
 #include "base/mem.h"
 #include "base/par.h"
 #include "train/tune_int.h"
@@ -20,17 +18,12 @@ typedef struct {
 
 static tp_code read_photo(job *j, size_t i, int worker, tp_err *err)
 {
-	const tp_manifest *m = j->t->job->m;
-	const tp_photo *p = &m->photos[j->t->val[i]];
 	uint8_t *bytes = NULL;
 	size_t len = 0;
-	char *path = tp_path_join(m->root, p->path);
-	tp_code rc = path ? tp_file_read(&bytes, &len, path, TP_MAX_PHOTO_FILE, err)
-			  : tp_nomem(err, strlen(p->path));
+	tp_code rc = tp_photo_read(&bytes, &len, j->t->job->m, j->t->val[i], err);
 	if (!rc)
 		rc = tp_prep_photo(j->input[worker], j->t->job->prep, bytes, len, err);
 	tp_free(bytes);
-	tp_free(path);
 	return rc;
 }
 

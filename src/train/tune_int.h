@@ -35,6 +35,7 @@ typedef struct {
 	tp_labelled *train;
 	int *label;
 	size_t n_train;
+	size_t *photo;      /* of a sample, in the manifest */
 	size_t *val, n_val; /* photos of the manifest */
 	tp_sampler *sampler;
 	tp_loader *loader;
