@@ -155,10 +155,9 @@ static tp_code open_db(tp_catalog *c, tp_catalog_mode mode, tp_err *err)
 
 bool tp_is_catalog(const char *dir)
 {
-	char *path = tp_path_join(dir, "catalog.db");
-	bool is = path && tp_is_file(path);
-	tp_free(path);
-	return is;
+	char path[TP_MAX_PATH]; /* nothing allocated: no answer could be told from "no" */
+	int n = snprintf(path, sizeof path, "%s/catalog.db", dir);
+	return n > 0 && (size_t)n < sizeof path && tp_is_file(path);
 }
 
 tp_code tp_catalog_open(tp_catalog **out, const char *dir, tp_catalog_mode mode, tp_err *err)

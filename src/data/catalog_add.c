@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "data/catalog_int.h"
+#include "data/text.h"
 
 static const char *const sql[TP_STATEMENTS] = {
 	[TP_ST_GET_NAME] = "SELECT text FROM name WHERE id = ?",
@@ -311,16 +313,36 @@ static tp_code two_names(tp_catalog *c, int64_t photo, int64_t name, const char 
 	return rc ? rc : tp_catalog_refuse(c, where, reason, err);
 }
 
+/* A text for people. Bytes that are no UTF-8 are shown by their numbers. */
+static void printable(char *to, size_t room, const char *from)
+{
+	size_t at = 0;
+	bool as_is = tp_is_utf8(from, strlen(from));
+	for (; *from && at + 5 < room; from++) {
+		unsigned char b = (unsigned char)*from;
+		if (as_is && at + 8 >= room && (b & 0xc0) != 0x80)
+			break; /* not inside a letter */
+		if (as_is || b < 0x80)
+			to[at++] = (char)b;
+		else
+			at += (size_t)snprintf(to + at, room - at, "\\x%02x", b);
+	}
+	to[at] = 0;
+}
+
 tp_code tp_catalog_refuse(tp_catalog *c, const char *where, const char *reason, tp_err *err)
 {
 	sqlite3_stmt *st = NULL;
+	char place[TP_MAX_PATH], text[512];
 	tp_code rc = statement(c, &st, TP_ST_PUT_REFUSED, err);
 	if (rc)
 		return rc;
+	printable(place, sizeof place, where ? where : "");
+	printable(text, sizeof text, reason);
 	sqlite3_bind_int64(st, 1, c->source);
 	sqlite3_bind_int64(st, 2, c->n_refused + 1);
-	sqlite3_bind_text(st, 3, where ? where : "", -1, SQLITE_STATIC);
-	sqlite3_bind_text(st, 4, reason, -1, SQLITE_STATIC);
+	sqlite3_bind_text(st, 3, place, -1, SQLITE_STATIC);
+	sqlite3_bind_text(st, 4, text, -1, SQLITE_STATIC);
 	rc = tp_db_run(c, st, err);
 	c->n_refused += !rc;
 	return rc;

@@ -3,6 +3,7 @@
 #ifndef TP_DATA_ROW_H
 #define TP_DATA_ROW_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
