@@ -13,8 +13,11 @@ sed -e ':a' -e '/\\$/{N;s/\\\n//;ba' -e '}' README.md docs/*.md |
 	grep -E '^[[:space:]]*(build/release/src/cli/)?tepal [a-z]+ ' | sed 's,.*/cli/,,; s/^[[:space:]]*//; s/   .*//' >"$tmp/lines"
 while read -r line; do
 	command=$(echo "$line" | cut -d' ' -f2)
+	# the commands of data have options of their own
+	case $command in data) command="data $(echo "$line" | cut -d' ' -f3)" ;; esac
 	case $line in "tepal serve answers"*|"tepal names the"*) continue ;; esac
-	if ! "$tepal" "$command" --help >"$tmp/help" 2>&1; then
+	# shellcheck disable=SC2086
+	if ! "$tepal" $command --help >"$tmp/help" 2>&1; then
 		echo "the docs show \"$line\": no such command"
 		bad=1
 		continue

@@ -2,7 +2,7 @@
  *
  *   loader_bench PHOTOS PRESET SIDE THREADS EPOCHS [CACHE_SIDE]
  *
- * PHOTOS is what tepal train takes; its training photos are read EPOCHS times. Prints a line an epoch: photos/s, and
+ * PHOTOS is what tepal train takes, packed or not; its training photos are read EPOCHS times. Prints a line an epoch: photos/s, and
  * milliseconds of one thread a photo by step. With CACHE_SIDE, shrunk photos are kept in memory (up to 1 GiB). */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +32,11 @@ static void print(const tp_loader_stats *a, const tp_loader_stats *b, double sec
 		ms * (t->colour - s->colour), ms * (t->blur - s->blur), ms * (t->jpeg - s->jpeg),
 		ms * (t->floats - s->floats));
 	fflush(stdout);
+}
+
+static tp_code read_sample(void *ud, size_t sample, uint8_t **bytes, size_t *len, tp_err *err)
+{
+	return tp_photo_read(bytes, len, ud, sample, err);
 }
 
 static tp_code run(tp_loader *l, uint32_t *order, size_t n, int epochs, tp_err *err)
@@ -76,7 +81,7 @@ int main(int argc, char **argv)
 			order[n++] = (uint32_t)i;
 	}
 	int side = (int)strtol(argv[3], NULL, 10);
-	o.root = m.root, o.samples = samples, o.n_samples = m.n_photos, o.augment = &a;
+	o.read = read_sample, o.ud = &m, o.samples = samples, o.n_samples = m.n_photos, o.augment = &a;
 	o.prep = (tp_prep){ .side = side,
 		.resize = side * 8 / 7,
 		.filter = TP_BICUBIC,

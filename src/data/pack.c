@@ -92,7 +92,9 @@ static tp_code make_plan(packer *p, tp_err *err)
 		return rc;
 	p->list.made = made_json(p->o, &photos);
 	p->list.classes = tp_shard_classes_json(&p->m);
-	if (!p->list.made || !p->list.classes)
+	if (!p->list.made)
+		return tp_nomem(err, 0);
+	if (!p->list.classes)
 		return tp_fail(err, TP_EFORMAT, "the names of the species are not all UTF-8");
 	rc = tp_json_dump(&text, p->list.made, err);
 	if (!rc) {

@@ -60,8 +60,11 @@ typedef struct {
 	int ksize, len;
 	int *first, *n;
 	int32_t *k;
+	int16_t *q; /* k once more, in halves: what tp_pass_across() fills in for its loop */
 } tp_taps;
 TP_CHECKED tp_code tp_taps_room(tp_taps *t, tp_scratch *s, tp_block block, int len, int ksize, tp_err *err);
+/* Fills in q from k. */
+void tp_taps_pair(const tp_taps *t);
 /* Rows y0..y1-1 of src to dst, whose rows are t->len pixels. */
 void tp_pass_across(uint8_t *dst, const tp_image *src, const tp_taps *t, int y0, int y1);
 /* Rows of `width` samples, the first of them being row y0, to t->len rows. */

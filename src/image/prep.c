@@ -1,7 +1,7 @@
 /* From a picture to the numbers a network reads, as the model's tp_prep says. */
 #include <math.h>
 
-#include "image/image_int.h"
+#include "image/pixels.h"
 
 tp_code tp_prep_check(const tp_prep *p, tp_err *err)
 {
@@ -38,13 +38,8 @@ void tp_prep_floats(float *restrict out, const tp_prep *p, const tp_image *view)
 	for (int c = 0; c < 3; c++)
 		for (int i = 0; i < 256; i++)
 			value[c][i] = ((float)i - p->mean[c]) / p->std[c];
-	const uint8_t *restrict px = view->px;
-	float *restrict red = out + (p->bgr ? 2 * n : 0), *restrict blue = out + (p->bgr ? 0 : 2 * n);
-	for (size_t i = 0; i < n; i++, px += 3) {
-		red[i] = value[0][px[0]];
-		out[n + i] = value[1][px[1]];
-		blue[i] = value[2][px[2]];
-	}
+	tp_pixels()->planes(
+		out + (p->bgr ? 2 * n : 0), out + n, out + (p->bgr ? 0 : 2 * n), view->px, n, value);
 }
 
 tp_code tp_prep_image(float *out, const tp_prep *p, const tp_image *img, tp_err *err)

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "image/image_int.h"
+#include "image/pixels.h"
 
-enum { BITS = TP_TAP_BITS, HALF = 1 << (BITS - 1) };
+enum { BITS = TP_TAP_BITS };
 
 static double bilinear(double x)
 {
@@ -55,12 +55,14 @@ static int taps_one(int32_t *k, double *w, int *n, const axis *a, int i)
 
 tp_code tp_taps_room(tp_taps *t, tp_scratch *s, tp_block block, int len, int ksize, tp_err *err)
 {
-	size_t all = (size_t)len * (size_t)ksize;
-	size_t size = all * sizeof *t->k + (size_t)len * (sizeof *t->first + sizeof *t->n);
+	size_t all = (size_t)len * (size_t)ksize, halves = (size_t)len * (size_t)((ksize + 3) / 4 * 8);
+	size_t size =
+		all * sizeof *t->k + (size_t)len * (sizeof *t->first + sizeof *t->n) + halves * sizeof *t->q;
 	int32_t *p = tp_scratch_get(s, block, size);
 	if (!p)
 		return tp_nomem(err, size);
 	*t = (tp_taps){ .ksize = ksize, .len = len, .k = p, .first = p + all, .n = p + all + len };
+	t->q = (int16_t *)(p + all + 2 * len);
 	return TP_OK;
 }
 
@@ -79,61 +81,35 @@ static tp_code taps_make(
 	return rc;
 }
 
-static inline uint8_t clip8(int32_t v)
+/* The weights in halves of 15 bits, in fours: what vector loops of 16-bit products take. */
+void tp_taps_pair(const tp_taps *t)
 {
-	v >>= BITS;
-	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-}
-
-static void row_across(uint8_t *dst, const uint8_t *src, const tp_taps *t)
-{
-	for (int i = 0; i < t->len; i++, dst += 3) {
-		const uint8_t *s = src + (size_t)t->first[i] * 3;
-		const int32_t *k = t->k + (size_t)i * (size_t)t->ksize;
-		int32_t r = HALF, g = HALF, b = HALF;
-		for (int j = 0; j < t->n[i]; j++, s += 3) {
-			r += s[0] * k[j];
-			g += s[1] * k[j];
-			b += s[2] * k[j];
+	int groups = (t->ksize + 3) / 4;
+	int16_t *q = t->q;
+	for (int i = 0; i < t->len; i++)
+		for (int j = 0; j < groups * 4; j++) {
+			int32_t k = j < t->n[i] ? t->k[i * t->ksize + j] : 0;
+			int16_t *at = q + ((size_t)i * (size_t)groups + (size_t)j / 4) * 8 + j % 4;
+			at[0] = (int16_t)(k & 32767);
+			at[4] = (int16_t)(k >> 15);
 		}
-		dst[0] = clip8(r);
-		dst[1] = clip8(g);
-		dst[2] = clip8(b);
-	}
-}
-
-/* Strips of a row are summed in a small array that stays in registers or the first cache. */
-static void row_down(uint8_t *restrict dst, const uint8_t *restrict src, size_t stride, size_t width,
-	const int32_t *restrict k, int n)
-{
-	enum { STRIP = 192 };
-	for (size_t x0 = 0; x0 < width; x0 += STRIP) {
-		size_t len = width - x0 < STRIP ? width - x0 : STRIP;
-		int32_t acc[STRIP];
-		for (size_t x = 0; x < len; x++)
-			acc[x] = HALF;
-		for (int j = 0; j < n; j++) {
-			const uint8_t *s = src + (size_t)j * stride + x0;
-			for (size_t x = 0; x < len; x++)
-				acc[x] += s[x] * k[j];
-		}
-		for (size_t x = 0; x < len; x++)
-			dst[x0 + x] = clip8(acc[x]);
-	}
 }
 
 void tp_pass_down(uint8_t *dst, const uint8_t *src, size_t src_stride, size_t width, const tp_taps *t, int y0)
 {
 	for (int i = 0; i < t->len; i++)
-		row_down(dst + (size_t)i * width, src + (size_t)(t->first[i] - y0) * src_stride, src_stride,
-			width, t->k + (size_t)i * (size_t)t->ksize, t->n[i]);
+		tp_pixels()->down(dst + (size_t)i * width, src + (size_t)(t->first[i] - y0) * src_stride,
+			src_stride, width, t->k + (size_t)i * (size_t)t->ksize, t->n[i]);
 }
 
 /* Rows y0..y1-1 of src to `dst`, whose rows are t->len pixels. */
 void tp_pass_across(uint8_t *dst, const tp_image *src, const tp_taps *t, int y0, int y1)
 {
+	const tp_pixel_loops *p = tp_pixels();
+	size_t row = (size_t)src->w * 3;
+	tp_taps_pair(t);
 	for (int y = y0; y < y1; y++, dst += (size_t)t->len * 3)
-		row_across(dst, src->px + (size_t)y * (size_t)src->w * 3, t);
+		p->across(dst, src->px + (size_t)y * row, row * (size_t)(src->h - y), t);
 }
 
 /* Rows of src that the vertical taps read. */
@@ -175,7 +151,7 @@ static tp_code check_size(
 	double kx = 2 * ax->support * fmax(1, (ax->x1 - ax->x0) / ax->out) + 3;
 	double ky = 2 * ay->support * fmax(1, (ay->x1 - ay->x0) / ay->out) + 3;
 	double rows = fmin(src->h, r->h * fmax(1, (ay->x1 - ay->x0) / ay->out) + ky);
-	double need = 3.0 * r->w * r->h + 3.0 * r->w * rows + 4 * (kx * r->w + ky * r->h);
+	double need = 3.0 * r->w * r->h + 3.0 * r->w * rows + 8 * (kx * r->w + ky * r->h);
 	if (need > TP_MAX_DECODE)
 		return tp_fail(err, TP_ELIMIT,
 			"resize of %d x %d to %d x %d needs %.0f bytes, the limit is %d", src->w, src->h,
