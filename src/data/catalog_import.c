@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/cancel.h"
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/progress.h"
@@ -124,12 +125,17 @@ static tp_code begin(catalog_sink *x, const tp_catalog_import_opts *o, tp_err *e
 	return rc;
 }
 
-/* An error of the source, or a wish to stop, leaves what was taken; an error of the catalog cannot. */
+/* An error of the source, or a wish to stop, leaves what was taken; an error of the catalog cannot. A source of which not
+ * one row could be read leaves nothing. */
 static tp_code finish(catalog_sink *x, tp_code rc, int64_t now, tp_err *err)
 {
 	tp_code ended = rc;
 	if (!x->c->open)
 		return rc;
+	if (rc && !x->n.seen) {
+		tp_catalog_rollback(x->c);
+		return rc;
+	}
 	if (!rc)
 		ended = tp_catalog_source_end(x->c, now, (int64_t)x->n.seen, (int64_t)x->n.unused, err);
 	if (!ended || rc)
@@ -144,6 +150,8 @@ tp_code tp_catalog_import(tp_imported *out, const char *dir, const tp_catalog_im
 	*out = (tp_imported){ 0 };
 	if (!with)
 		return tp_fail(err, TP_EINVAL, "no importer \"%.60s\"", o->kind);
+	if (!tp_is_file(o->source.path) && !tp_is_dir(o->source.path))
+		return tp_fail(err, TP_ENOTFOUND, "%s: no such file or folder", o->source.path);
 	tp_code rc = tp_catalog_open(&x.c, dir, TP_CATALOG_CREATE, err);
 	if (!rc)
 		rc = begin(&x, o, err);

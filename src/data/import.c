@@ -73,7 +73,7 @@ tp_code tp_table_each(
 		rc = each(c, s, fn, ud, err);
 	tp_csv_close(c);
 	tp_bytes_close(&bytes);
-	return rc;
+	return rc ? tp_context(err, rc, "%s: ", path) : TP_OK;
 }
 
 tp_code tp_sink_columns(tp_sink *s, const tp_columns *c, const tp_csv_record *r, const char *kingdom,

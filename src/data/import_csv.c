@@ -58,7 +58,7 @@ tp_code tp_import_csv(tp_sink *s, const tp_import_opts *o, tp_err *err)
 	f.delimiter = o->delimiter ? o->delimiter : ends_in(o->path, ".tsv") ? '\t' : ',';
 	rc = tp_table_each(o->path, &f, s, photo_row, &t, err);
 	if (rc)
-		return tp_context(err, rc, "%s: ", o->path);
+		return rc;
 	if (!t.has_head)
 		return o->for_training ? TP_OK : tp_fail(err, TP_EFORMAT, "%s: empty", o->path);
 	rc = tp_import_root(&root, o, err);
@@ -138,8 +138,6 @@ tp_code tp_import_class_names(tp_sink *s, const char *root, tp_err *err)
 			return tp_nomem(err, strlen(root));
 		bool found = tp_is_file(csv);
 		tp_code rc = found ? tp_table_each(csv, &f, NULL, class_row, &c, err) : TP_OK;
-		if (rc)
-			tp_context(err, rc, "%s: ", csv);
 		tp_free(csv);
 		if (rc || found)
 			return rc;

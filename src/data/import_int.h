@@ -18,7 +18,7 @@ TP_CHECKED tp_code tp_import_oxford102(tp_sink *s, const tp_import_opts *o, tp_e
 TP_CHECKED tp_code tp_import_class_names(tp_sink *s, const char *root, tp_err *err);
 
 /* Records of a table in a file, the first one included. Those that cannot be read go to the sink, and not to fn; without a
- * sink they are an error. */
+ * sink they are an error. Errors begin with the file's path. */
 typedef tp_code (*tp_record_fn)(void *ud, const tp_csv_record *r, tp_err *err);
 TP_CHECKED tp_code tp_table_each(
 	const char *path, const tp_csv_format *f, tp_sink *s, tp_record_fn fn, void *ud, tp_err *err);

@@ -102,7 +102,7 @@ static tp_code read_table(oxford *x, const char *dir, const char *name, tp_recor
 	char *path = tp_path_join(dir, name);
 	tp_code rc = path ? tp_table_each(path, &f, NULL, fn, x, err) : tp_nomem(err, strlen(dir));
 	tp_free(path);
-	return rc ? tp_context(err, rc, "%s: ", name) : TP_OK;
+	return rc;
 }
 
 static tp_code read_names(oxford *x, const char *dir, tp_err *err)
@@ -154,8 +154,6 @@ tp_code tp_import_oxford102(tp_sink *s, const tp_import_opts *o, tp_err *err)
 		rc = read_names(x, o->path, err);
 	if (!rc)
 		rc = give(s, x, err);
-	if (rc)
-		tp_context(err, rc, "%s: ", o->path);
 	json_decref(x->names);
 	tp_free(x);
 	return rc;

@@ -221,14 +221,9 @@ static tp_code version_2(set300k *x, const char *metadata, tp_err *err)
 	const tp_csv_format f = TP_CSV_FORMAT_INIT;
 	char *species = in_folder(x, "species_metadata.csv");
 	tp_code rc = species ? tp_table_each(species, &f, NULL, species_row, x, err) : tp_nomem(err, 1);
-	if (rc)
-		tp_context(err, rc, "species_metadata.csv: ");
 	x->has_head = false;
-	if (!rc) {
+	if (!rc)
 		rc = tp_table_each(metadata, &f, x->s, photo_row, x, err);
-		if (rc)
-			tp_context(err, rc, "%s: ", metadata);
-	}
 	for (size_t i = 0; i < x->n_names; i++) {
 		tp_free(x->name[i]);
 		tp_free(x->family[i]);

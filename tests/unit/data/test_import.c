@@ -225,6 +225,8 @@ static int latin1(void)
 	put("e.csv", "");
 	o = opts("csv", "e.csv");
 	CHECK(!fails(&o, TP_EFORMAT, "empty"), "empty");
+	o = opts("csv", "nowhere.csv");
+	CHECK(!fails(&o, TP_ENOTFOUND, "nowhere.csv: no such file"), "no such file");
 	put("n.csv", "photo,species\n");
 	o = opts("csv", "n.csv");
 	CHECK(!fails(&o, TP_EFORMAT, "no column \"path\" or \"url\""), "columns");
