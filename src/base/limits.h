@@ -18,8 +18,8 @@ enum {
 	TP_MAX_CSV_LINE = 1 << 20, /* bytes of one line of a CSV file */
 	TP_MAX_LISTED =
 		1 << 23, /* plant names in all files of a backbone; the world's lists have 1.6 million */
-	TP_MAX_CSV_FIELDS = 1024,  /* of one line; a download of GBIF's has about 250 */
-	TP_MAX_PATH = 4096,        /* bytes of a photo's path in a data set */
+	TP_MAX_CSV_FIELDS = 1024, /* of one line; a download of GBIF's has about 250 */
+	TP_MAX_PATH = 4096,       /* bytes of a photo's path in a data set */
 	TP_MAX_URL = 8192,
 	TP_MAX_NAME = 1024,         /* bytes of a plant's name as given */
 	TP_MAX_TEXT = 4096,         /* bytes of another text of a photo's: author, licence, observation */
