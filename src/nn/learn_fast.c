@@ -288,10 +288,9 @@ static tp_code open(tp_learner *l, tp_err *err)
 	f->waiting = tp_calloc(threads, sizeof *f->waiting);
 	if (!f->step || !f->stream || !f->scratch || !f->slot || !f->part || !f->load || !f->waiting)
 		return tp_nomem(err, (size_t)l->n_steps * sizeof *f->step);
-	f->photos[0] = tp_share_of(l, 0).n;
-	for (int t = 1; t < l->opts.threads; t++)
-		if (tp_share_of(l, t).n != f->photos[0])
-			f->photos[1] = tp_share_of(l, t).n;
+	f->photos[0] = tp_share_of(l, l->opts.threads - 1).n;
+	if (tp_share_of(l, 0).n != f->photos[0])
+		f->photos[1] = tp_share_of(l, 0).n;
 	memset(l->arena, 0, l->arena_bytes); /* channels past the last are 0, and stay 0 */
 	dnnl_status_t st = dnnl_engine_create(&f->engine, dnnl_cpu, 0);
 	if (st)

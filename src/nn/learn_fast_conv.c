@@ -85,8 +85,8 @@ static dnnl_status_t make_size(fast *f, fast_conv *c, conv_size *z, const tp_lst
 static dnnl_status_t make_sizes(fast *f, fast_conv *c, const tp_lstep *s, bool from_input)
 {
 	dnnl_status_t st = dnnl_success;
-	int n = 0, most = f->photos[0] > f->photos[1] ? f->photos[0] : f->photos[1];
-	for (int photos = most; photos > 0 && !st; photos--)
+	int n = 0;
+	for (int photos = f->photos[0]; photos > 0 && !st; photos--)
 		if (is_group(f, c, photos)) {
 			c->size[n].photos = photos;
 			st = make_size(f, c, &c->size[n++], s, from_input);
@@ -271,7 +271,7 @@ static int group_of(const tp_learner *l, const tp_lstep *s)
 	enum { BYTES = 4 << 20 };
 	const fast *f = l->fast;
 	size_t photo = (tp_fast_floats(l, s->in[0]) + tp_fast_floats(l, s->out)) * sizeof(float);
-	int n = (int)(BYTES / photo), most = f->photos[0] > f->photos[1] ? f->photos[0] : f->photos[1];
+	int n = (int)(BYTES / photo), most = f->photos[0];
 	return n < 1 ? 1 : n < most ? n : most;
 }
 

@@ -85,7 +85,7 @@ typedef struct {
 	fast_sum *waiting; /* one a thread */
 	size_t *load;      /* floats a thread lays out */
 	size_t scratch_bytes, slot_floats;
-	int photos[SHARES];
+	int photos[SHARES]; /* of a share: the largest first; the smaller one, or 0 */
 } fast;
 
 static inline int blocks_of(const fast *f, int channels)
