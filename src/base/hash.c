@@ -1,7 +1,8 @@
-/* SHA-256: see hash.h. */
+/* Hashes: see hash.h. */
 #include "base/hash.h"
 
 #include <sodium.h>
+#include <string.h>
 
 #include "base/file.h"
 
@@ -23,4 +24,18 @@ tp_code tp_sha256_file(tp_sha256 *out, const char *path, tp_err *err)
 	*out = tp_sha256_of(m.ptr, m.len);
 	tp_map_close(&m);
 	return TP_OK;
+}
+
+void tp_hash_key(uint8_t key[16])
+{
+	randombytes_buf(key, 16);
+}
+
+uint64_t tp_hash64(const void *p, size_t n, const uint8_t key[16])
+{
+	unsigned char d[crypto_shorthash_BYTES];
+	uint64_t h;
+	crypto_shorthash(d, n ? p : (const void *)"", n, key);
+	memcpy(&h, d, sizeof h);
+	return h;
 }

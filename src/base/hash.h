@@ -1,8 +1,9 @@
-/* SHA-256 (libsodium's). Content addresses, pinned downloads, the fingerprint in a training record. */
+/* Hashes (libsodium's). SHA-256: content addresses, pinned downloads, the fingerprint in a training record. */
 #ifndef TP_BASE_HASH_H
 #define TP_BASE_HASH_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 
@@ -12,5 +13,9 @@ typedef struct {
 
 tp_sha256 tp_sha256_of(const void *p, size_t n);
 TP_CHECKED tp_code tp_sha256_file(tp_sha256 *out, const char *path, tp_err *err);
+
+/* SipHash-2-4, for hash tables: with a random key nobody outside can prepare texts that collide. */
+void tp_hash_key(uint8_t key[16]);
+uint64_t tp_hash64(const void *p, size_t n, const uint8_t key[16]);
 
 #endif

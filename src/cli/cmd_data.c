@@ -132,6 +132,8 @@ static int verify(int argc, char **argv)
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 
 static const tp_command commands[] = {
+	{ "import", "Take photos with names into a catalog", data_import },
+	{ "show", "Say what stands in a catalog", data_show },
 	{ "pack", "Pack photos into shards for training", pack },
 	{ "verify", "Check the checksums of packed photos", verify },
 	{ "names", "Match plant names to a list of accepted ones", tp_cli_data_names },

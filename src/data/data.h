@@ -36,11 +36,14 @@ typedef struct {
 	/* seen = n_photos + the skipped ones */
 	size_t seen, skipped_not_photo, skipped_no_species, skipped_listed_twice;
 	size_t skipped_unreadable; /* when the shards were packed */
+	size_t skipped_excluded;   /* by a rule, in the catalog */
+	size_t skipped_not_here;   /* only a URL is known */
 } tp_manifest;
 
 /* Folder of class folders ("Mangifera_indica/x.jpg"; underscores are spaces), or a folder that holds split.csv
  * (columns path, species and, where present, family, organ, source, split, licence, author), or the CSV itself, or a
- * folder of shards (pack.h), which brings its species and splits along.
+ * folder of shards (pack.h), which brings its species and splits along, or a folder with a catalog (catalog.h), of
+ * which it takes the photos that are kept.
  * classes.csv beside it (folder, scientific_name, family, common_xx) adds names. Without a split column a
  * stratified split 80/10/10 is made from `seed`. The caller frees with tp_manifest_free(). */
 TP_CHECKED tp_code tp_manifest_open(tp_manifest *out, const char *path, uint64_t seed, tp_err *err);

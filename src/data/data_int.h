@@ -3,6 +3,8 @@
 #define TP_DATA_DATA_INT_H
 
 #include "data/data.h"
+#include "data/idset.h"
+#include "data/row.h"
 
 /* A manifest under construction: arrays that grow. */
 typedef struct {
@@ -17,8 +19,7 @@ TP_CHECKED tp_code tp_builder_taxon(tp_builder *b, int *out, const char *name, t
 /* Adds a species that is known to be new. */
 TP_CHECKED tp_code tp_builder_new_taxon(tp_builder *b, int *out, const char *name, tp_err *err);
 
-/* Takes back the species added last, which no photo has. */
-void tp_builder_drop_last_taxon(tp_builder *b);
+void tp_taxon_dispose(tp_taxon *t);
 
 /* Adds a photo; the texts are copied. TP_EFORMAT for a path that leaves the root. */
 typedef struct {
@@ -35,14 +36,21 @@ bool tp_is_photo_name(const char *name); /* by its ending: jpg jpeg png webp hei
 bool tp_is_inside(const char *path);     /* a path that does not leave its folder */
 bool tp_is_organ(const char *s, size_t n);
 
-TP_CHECKED tp_code tp_import_folders(tp_builder *b, const char *root, tp_err *err);
-TP_CHECKED tp_code tp_import_csv(tp_builder *b, const char *csv_path, tp_err *err);
 TP_CHECKED tp_code tp_import_shards(tp_builder *b, const char *dir, tp_err *err);
-/* Names and families from a classes.csv in the root or beside it, where there is one. */
-TP_CHECKED tp_code tp_import_class_names(tp_builder *b, const char *csv_path, tp_err *err);
+TP_CHECKED tp_code tp_import_catalog(tp_builder *b, const char *dir, tp_err *err); /* the kept photos */
 
-/* Stratified 80/10/10 by species: a permutation from the seed and the sorted paths. A species with 1 or 2 photos is
- * all for training, with 3 or 4 it gives one to validation. */
+/* What an importer's rows go to. Dispose when it is done; the builder stays. */
+typedef struct {
+	tp_sink sink; /* first: the sink's functions are given this */
+	tp_builder *b;
+	tp_idset taxa; /* of b, by name; number 1 is taxon 0 */
+	size_t with_split, without_split;
+} tp_manifest_sink;
+void tp_manifest_sink_init(tp_manifest_sink *x, tp_builder *b);
+void tp_manifest_sink_dispose(tp_manifest_sink *x);
+
+/* Stratified 80/10/10 by species, each photo a group of its own: see split_groups.h. Which photos are taken depends on
+ * their paths and the seed; photos that are added move few others. */
 TP_CHECKED tp_code tp_make_split(tp_manifest *m, uint64_t seed, tp_err *err);
 
 #endif

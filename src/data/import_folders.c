@@ -1,5 +1,5 @@
 /* A folder of class folders: "Mangifera_indica/leaf_1.jpg" is a photo of Mangifera indica, of a leaf. Folders inside a
- * class folder belong to the class; links to folders are not followed. */
+ * class folder belong to the class; links to folders are not followed, so no loop of links can trap us. */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,14 +8,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "data/data_int.h"
+#include "data/import_int.h"
 
 enum { MAX_DEPTH = 8 };
 
 typedef struct {
-	tp_builder *b;
-	const char *root;
-	int species;
-	size_t loose; /* photos that lie in the root itself */
+	tp_sink *s;
+	const char *root, *species;
+	size_t photos, loose; /* loose: those that lie in the root itself */
 } walk;
 
 static bool is_real_dir(const char *path)
@@ -28,15 +28,16 @@ static tp_code add(walk *w, const char *rel, const char *name, tp_err *err)
 {
 	const char *bar = strchr(name, '_');
 	char organ[16] = "";
-	w->b->m.seen++;
-	if (name[0] == '.' || !tp_is_photo_name(name)) {
-		w->b->m.skipped_not_photo++;
-		return TP_OK;
-	}
+	tp_row row = TP_ROW_INIT;
+	if (name[0] == '.' || !tp_is_photo_name(name))
+		return w->s->refuse(w->s, TP_NOT_A_PHOTO, TP_EFORMAT, rel, "no photo, by its name", err);
 	if (bar && tp_is_organ(name, (size_t)(bar - name)))
 		snprintf(organ, sizeof organ, "%.*s", (int)(bar - name), name);
-	tp_photo_row row = { .path = rel, .organ = organ, .species = w->species };
-	return tp_builder_photo(w->b, &row, err);
+	row.path = row.where = rel;
+	row.organ = organ;
+	row.name = w->species;
+	w->photos++;
+	return w->s->row(w->s, &row, err);
 }
 
 static tp_code walk_class(walk *w, const char *rel, int depth, tp_err *err)
@@ -70,42 +71,45 @@ static tp_code class_folder(walk *w, const char *name, tp_err *err)
 	for (char *s = species; *s; s++)
 		if (*s == '_')
 			*s = ' ';
-	size_t taxa = w->b->m.n_taxa, photos = w->b->m.n_photos;
-	tp_code rc = tp_builder_taxon(w->b, &w->species, species, err);
-	tp_free(species);
-	if (!rc)
-		rc = walk_class(w, name, 1, err);
-	if (!rc && w->b->m.n_photos == photos && w->b->m.n_taxa > taxa) {
-		tp_builder_drop_last_taxon(w->b);
+	w->species = species;
+	size_t before = w->photos;
+	tp_code rc = walk_class(w, name, 1, err);
+	if (!rc && w->photos == before)
 		tp_log(TP_LOG_WARN, "folder=\"%s\" holds no photos: it is no species", name);
-	}
+	tp_free(species);
 	return rc;
 }
 
-tp_code tp_import_folders(tp_builder *b, const char *root, tp_err *err)
+static tp_code loose_file(walk *w, const char *name, tp_err *err)
 {
-	walk w = { .b = b, .root = root };
+	bool photo = tp_is_photo_name(name);
+	w->loose += photo;
+	return photo ? w->s->refuse(w->s, TP_NO_SPECIES, TP_EFORMAT, name,
+			       "a photo outside the species' folders", err)
+		     : w->s->refuse(w->s, TP_NOT_A_PHOTO, TP_EFORMAT, name, "no photo, by its name", err);
+}
+
+tp_code tp_import_folders(tp_sink *s, const tp_import_opts *o, tp_err *err)
+{
+	const char *root = o->path;
+	walk w = { .s = s, .root = root };
 	tp_names names = { 0 };
 	tp_code rc = tp_dir_list(&names, root, err);
 	for (size_t i = 0; i < names.len && !rc; i++) {
 		char *full = tp_path_join(root, names.v[i]);
-		if (!full) {
+		if (!full)
 			rc = tp_nomem(err, strlen(root));
-		} else if (tp_is_file(full)) {
-			b->m.seen++;
-			bool photo = tp_is_photo_name(names.v[i]);
-			w.loose += photo;
-			*(photo ? &b->m.skipped_no_species : &b->m.skipped_not_photo) += 1;
-		} else if (is_real_dir(full) && names.v[i][0] != '.') {
+		else if (tp_is_file(full))
+			rc = loose_file(&w, names.v[i], err);
+		else if (is_real_dir(full) && names.v[i][0] != '.')
 			rc = class_folder(&w, names.v[i], err);
-		}
 		tp_free(full);
 	}
 	tp_names_free(&names);
-	if (!rc && !b->m.n_photos && w.loose)
+	if (!rc && !w.photos && w.loose)
 		rc = tp_fail(err, TP_EINVAL,
 			"%s: %zu photos, but no folder for each species; put each species' photos into a "
 			"folder of its name",
 			root, w.loose);
-	return rc;
+	return rc ? rc : tp_import_class_names(s, root, err);
 }

@@ -6,7 +6,9 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/catalog.h"
 #include "data/data_int.h"
+#include "data/import_int.h"
 #include "data/shard.h"
 
 bool tp_is_photo_name(const char *name)
@@ -76,7 +78,7 @@ tp_code tp_builder_new_taxon(tp_builder *b, int *out, const char *name, tp_err *
 	return rc;
 }
 
-static void taxon_free(tp_taxon *t)
+void tp_taxon_dispose(tp_taxon *t)
 {
 	tp_free(t->name);
 	tp_free(t->family);
@@ -86,11 +88,6 @@ static void taxon_free(tp_taxon *t)
 		tp_free(t->common[k][0]);
 		tp_free(t->common[k][1]);
 	}
-}
-
-void tp_builder_drop_last_taxon(tp_builder *b)
-{
-	taxon_free(&b->m.taxa[--b->m.n_taxa]);
 }
 
 bool tp_is_inside(const char *path)
@@ -178,63 +175,42 @@ static tp_code set_root(tp_builder *b, const char *dir, tp_err *err)
 	return rc;
 }
 
-static tp_code import_csv_at(tp_builder *b, const char *csv, tp_err *err)
+static tp_code import_with(tp_builder *b, tp_import_fn fn, const char *path, tp_err *err)
 {
-	char *dir = tp_strdup(csv);
-	if (!dir)
-		return tp_nomem(err, strlen(csv));
-	char *slash = strrchr(dir, '/');
-	if (slash)
-		slash[slash == dir] = 0;
-	tp_code rc = set_root(b, slash ? dir : ".", err);
-	tp_free(dir);
+	const tp_import_opts o = { .path = path, .for_training = true };
+	tp_manifest_sink x;
+	char *root = NULL;
+	tp_code rc = tp_import_root(&root, &o, err);
 	if (!rc)
-		rc = tp_import_csv(b, csv, err);
-	return rc ? tp_context(err, rc, "%s: ", csv) : TP_OK;
+		rc = set_root(b, root, err);
+	tp_free(root);
+	if (rc)
+		return rc;
+	tp_manifest_sink_init(&x, b);
+	rc = fn(&x.sink, &o, err);
+	tp_manifest_sink_dispose(&x);
+	return rc;
 }
 
 static tp_code import(tp_builder *b, const char *path, tp_err *err)
 {
 	if (tp_is_file(path))
-		return import_csv_at(b, path, err);
+		return import_with(b, tp_import_csv, path, err);
 	if (!tp_is_dir(path))
 		return tp_fail(err, TP_ENOTFOUND, "%s: no such file or folder", path);
 	if (tp_is_shards(path)) {
 		tp_code rc = set_root(b, path, err);
 		return rc ? rc : tp_import_shards(b, path, err);
 	}
+	if (tp_is_catalog(path))
+		return tp_import_catalog(b, path, err);
 	char *csv = tp_path_join(path, "split.csv");
 	if (!csv)
 		return tp_nomem(err, strlen(path));
-	tp_code rc;
-	if (tp_is_file(csv)) {
-		rc = import_csv_at(b, csv, err);
-	} else {
-		rc = set_root(b, path, err);
-		if (!rc)
-			rc = tp_import_folders(b, path, err);
-	}
+	tp_code rc = tp_is_file(csv) ? import_with(b, tp_import_csv, csv, err)
+				     : import_with(b, tp_import_folders, path, err);
 	tp_free(csv);
 	return rc;
-}
-
-/* classes.csv in the root, or in the folder above it: where a photo set keeps it. */
-static tp_code names(tp_builder *b, tp_err *err)
-{
-	static const char *const places[] = { "classes.csv", "../classes.csv" };
-	for (size_t i = 0; i < 2; i++) {
-		char *csv = tp_path_join(b->m.root, places[i]);
-		if (!csv)
-			return tp_nomem(err, strlen(b->m.root));
-		bool found = tp_is_file(csv);
-		tp_code rc = found ? tp_import_class_names(b, csv, err) : TP_OK;
-		if (rc)
-			tp_context(err, rc, "%s: ", csv);
-		tp_free(csv);
-		if (rc || found)
-			return rc;
-	}
-	return TP_OK;
 }
 
 typedef struct {
@@ -288,8 +264,6 @@ tp_code tp_manifest_open(tp_manifest *out, const char *path, uint64_t seed, tp_e
 		rc = sort_photos(&b.m, err);
 	if (!rc && b.m.shards && b.m.n_photos != tp_shards_count(b.m.shards))
 		rc = tp_fail(err, TP_EFORMAT, "%s: the indexes list a photo twice", path);
-	if (!rc && !b.m.shards)
-		rc = names(&b, err);
 	if (!rc && !b.has_split)
 		rc = tp_make_split(&b.m, seed, err);
 	if (rc) {
@@ -305,7 +279,7 @@ void tp_manifest_free(tp_manifest *m)
 	for (size_t i = 0; i < m->n_photos; i++)
 		photo_free(&m->photos[i]);
 	for (size_t i = 0; i < m->n_taxa; i++)
-		taxon_free(&m->taxa[i]);
+		tp_taxon_dispose(&m->taxa[i]);
 	tp_free(m->photos);
 	tp_free(m->taxa);
 	tp_free(m->root);

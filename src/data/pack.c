@@ -313,7 +313,8 @@ static tp_code write_list(packer *p, tp_err *err)
 {
 	tp_shard_list *l = &p->list;
 	tp_code rc = write_excluded(p, err);
-	l->seen = p->m.seen;
+	/* those a catalog excludes, or knows only the address of, are its own to count */
+	l->seen = p->m.seen - p->m.skipped_excluded - p->m.skipped_not_here;
 	l->not_photo = p->m.skipped_not_photo;
 	l->no_species = p->m.skipped_no_species;
 	l->listed_twice = p->m.skipped_listed_twice;

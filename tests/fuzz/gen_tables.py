@@ -14,8 +14,8 @@ TABLES = {
     "nul": b"a,b\0c\n",
     "nul_in_quotes": b'"a\0"\n',
     "lone_cr": b"a\rb,\r\r\n\r",
-    "fields_256": b"," * 255 + b"\n",
-    "fields_257": b"," * 256 + b"\n",
+    "fields_1024": b"," * 1023 + b"\n",
+    "fields_1025": b"," * 1024 + b"\n",
     "not_ascii": "Café,\xe9\n".encode() + b"\xff\xfe\n",
     "empty": b"",
 }
