@@ -4,7 +4,7 @@
 #   make run PHOTOS=/my/plants    trains on that folder of class folders first, then serves with matching photos
 #   make run PORT=8081            another port;  HOST=0.0.0.0 opens it to the local network
 #   make test                     every test, with sanitizers; TEPAL_PHOTOS=DIR adds those that need photos
-#   make check-all                clang, thread sanitizer, no-oneDNN build, headers alone, docs: before a release
+#   make check-all                clang, thread sanitizer, no-oneDNN build, headers alone, docs, ARM: before a release
 
 MODEL  ?= models/plants83.safetensors
 PHOTOS ?=

@@ -1,7 +1,7 @@
 #!/bin/sh
 # What make test does not: clang's warnings, every header alone, the layout, the optimised build, a build without
-# oneDNN and HEIC, the thread sanitizer with a crowd at the server, the docs' examples. Needs what tools/setup.sh
-# check installs, on Debian 12: its clang-format is the one the layout is held against.
+# oneDNN and HEIC, the thread sanitizer with a crowd at the server, the docs' examples, 64-bit ARM by emulation. Needs
+# what tools/setup.sh check installs, on Debian 12: its clang-format is the one the layout is held against.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -50,5 +50,7 @@ ctest --test-dir build/plain --output-on-failure -R 'unit|fuzz|e2e.server'
 say "thread sanitizer"
 tools/build.sh tsan
 ctest --test-dir build/tsan --output-on-failure -R 'unit|fuzz|e2e.server'
+
+tools/check_neon.sh
 
 say "all is well"

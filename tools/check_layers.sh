@@ -7,6 +7,7 @@ bad=0
 allowed() { # folder -> folders it may include
 	case $1 in
 	base) echo "base" ;;
+	taxonomy) echo "base taxonomy" ;;
 	image) echo "base image" ;;
 	data) echo "base image data" ;;
 	nn) echo "base nn" ;;
@@ -15,7 +16,7 @@ allowed() { # folder -> folders it may include
 	train) echo "base image data nn model train" ;;
 	engine) echo "base image nn model retrieve engine" ;;
 	server) echo "base image nn model retrieve engine server" ;;
-	cli) echo "base image data nn model retrieve train engine server cli" ;;
+	cli) echo "base taxonomy image data nn model retrieve train engine server cli" ;;
 	*) echo "" ;;
 	esac
 }

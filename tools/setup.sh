@@ -69,7 +69,7 @@ look_for_tools() { # what a system without apt-get must bring itself
 	done
 	echo '#include <dnnl.h>' | cc -E - >/dev/null 2>&1 || lacks "oneDNN, with its headers"
 	if [ "$1" = check ]; then
-		for t in clang clang-format-14; do
+		for t in clang clang-format-14 aarch64-linux-gnu-gcc qemu-aarch64; do
 			command -v $t >/dev/null || lacks $t
 		done
 	fi
@@ -112,7 +112,7 @@ needs_pip() {
 
 packages=$build
 if [ "$1" = check ]; then
-	packages="$packages clang clang-format-14"
+	packages="$packages clang clang-format-14 gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 fi
 if [ "$1" != build ]; then
 	[ -n "${CHROMIUM:-}" ] || packages="$packages chromium"

@@ -464,9 +464,13 @@ int main(int argc, char **argv)
 	}
 	if (omp_set_num_threads)
 		omp_set_num_threads(1);
-	bool wide = (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
-	k = tp_kernels_best(wide ? 16 : 8);
-	tag = wide ? dnnl_nChw16c : dnnl_nChw8c;
+	int block = tp_dnnl_block() ? tp_dnnl_block() : 4; /* NEON, beside oneDNN's references */
+	k = tp_kernels_best(block);
+	tag = tp_dnnl_tag(block);
+	if (!k) {
+		fprintf(stderr, "no kernels in blocks of %d for this processor\n", block);
+		return 1;
+	}
 	must(dnnl_engine_create(&engine, dnnl_cpu, 0), "engine");
 	must(dnnl_stream_create(&stream, engine, dnnl_stream_default_flags), "stream");
 	printf("kernels %s, batch %d, %d rounds; oneDNN | ours\n", k->isa, batch, rounds);

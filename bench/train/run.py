@@ -1,8 +1,9 @@
 """Training steps side by side with PyTorch: images a second, memory, and what a busy neighbour costs.
 
-    python3 bench/train/run.py [--rounds 3] [--seconds 10] [--batches 16,32] [--networks a,b]
+    python3 bench/train/run.py [--rounds 3] [--seconds 10] [--batches 16,32] [--networks a,b] [--python PYTHON]
 
-Needs the release build with `cmake --build --preset release --target train_bench` and Debian's python3-torch. A step is
+Needs the release build with `cmake --build --preset release --target train_bench` and Debian's python3-torch, or with
+--python an interpreter that has another PyTorch (`python3 -m venv V && V/bin/pip install torch numpy`). A step is
 forward + loss + backward + SGD with momentum, single precision, 224 pixels, two threads. PyTorch runs with the allocator
 settings that were best for it, in both memory layouts; the faster one counts. Every round runs each side once, one after
 the other. Nothing else should run on the machine.
@@ -22,6 +23,7 @@ BENCH = ROOT / "build/release/bench/train_bench"
 PEER = ROOT / "bench/train/peer_torch.py"
 TUNED = dict(os.environ, GLIBC_TUNABLES="glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000")
 SIDE = "224"
+PYTHON = "/usr/bin/python3"
 
 
 def run(cmd, env=None):
@@ -33,7 +35,7 @@ def tepal(net, batch, seconds, threads=2):
 
 
 def torch(net, batch, seconds, layout, threads=2):
-    return run(["/usr/bin/python3", PEER, net, batch, threads, seconds, SIDE, layout], TUNED)
+    return run([PYTHON, PEER, net, batch, threads, seconds, SIDE, layout], TUNED)
 
 
 def rate(result, batch):
@@ -76,12 +78,16 @@ def busy(net, batch, seconds, rounds):
 
 
 def main():
+    global PYTHON
     p = argparse.ArgumentParser()
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--seconds", type=float, default=10)
     p.add_argument("--batches", default="16,32")
     p.add_argument("--networks", default="bn-inception,resnet50,efficientnet-lite0")
+    p.add_argument("--python", default=PYTHON)
+    p.add_argument("--skip-busy", action="store_true", help="leave out the rows with a busy neighbour")
     a = p.parse_args()
+    PYTHON = a.python
     cpu = next((x.split(":")[1].strip() for x in open("/proc/cpuinfo") if x.startswith("model name")), platform.machine())
     version = torch("efficientnet-lite0", 2, 0.1, "nchw")["version"]
     print(f"{cpu}, {os.cpu_count()} processors · Linux {platform.release()} · PyTorch {version}, 2 threads, tuned allocator · "
@@ -91,6 +97,8 @@ def main():
     for net in a.networks.split(","):
         for batch in a.batches.split(","):
             steps(net, int(batch), a.rounds, a.seconds)
+    if a.skip_busy:
+        return
     print("\n| what | result |\n|---|---|")
     busy("bn-inception", 16, a.seconds, a.rounds)
 

@@ -3,7 +3,8 @@
  *
  *     train_bench NETWORK BATCH THREADS SECONDS [SIDE]
  *
- * Prints JSON: seconds of each step after the first two, bytes of the arena, the process's largest size. */
+ * Prints JSON: seconds of each step after the first two, the processor's seconds of all threads for a step, bytes of the
+ * arena, the process's largest size. TRAIN_BENCH_OPS=1 adds milliseconds a step by op, on stderr. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,13 +82,12 @@ static tp_code step(bench *b, int batch, tp_err *err)
 	tp_targets y = { .a = b->y };
 	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
 	double loss = 0;
-	memset(b->p.g, 0, b->p.n * sizeof(float));
 	tp_code rc = tp_learner_forward(b->l, b->in, b->logits, 1, err);
 	if (!rc)
 		rc = tp_loss_softmax(
 			&loss, b->rows, b->logits, b->logits, (size_t)batch, CLASSES, &y, &lo, err);
 	if (!rc)
-		rc = tp_learner_backward(b->l, b->logits, err);
+		rc = tp_learner_backward(b->l, b->logits, false, err);
 	return rc ? rc : tp_optim_step(b->o, b->p.w, b->p.g, loss, 1e-4, NULL, err);
 }
 
@@ -99,6 +99,15 @@ static void print_ops(const tp_learner *l, int steps)
 		if (tp_learner_op_seconds(l, i) > 0)
 			fprintf(stderr, "%8.3f  %-8s %-32s %s\n", 1e3 * tp_learner_op_seconds(l, i) / steps,
 				pass[i % 3], tp_learner_op_name(l, i), tp_learner_op_impl(l, i));
+}
+
+/* Of all threads: what a busy machine changes least. */
+static double processor_seconds(void)
+{
+	struct rusage u;
+	getrusage(RUSAGE_SELF, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       1e-6 * (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
 int main(int argc, char **argv)
@@ -115,7 +124,8 @@ int main(int argc, char **argv)
 	int steps = 0;
 	for (; steps < 2 && !rc; steps++)
 		rc = step(&b, o.batch, &err);
-	double t0 = tp_now(), t = t0;
+	double t0 = tp_now(), t = t0, busy = processor_seconds();
+	int warm = steps;
 	printf("{\"seconds\": [");
 	for (int i = 0; !rc && (i == 0 || t - t0 < most); i++, steps++) {
 		double from = tp_now();
@@ -123,11 +133,12 @@ int main(int argc, char **argv)
 		t = tp_now();
 		printf("%s%.5f", i ? ", " : "", t - from);
 	}
+	busy = (processor_seconds() - busy) / (steps > warm ? steps - warm : 1);
 	if (getenv("TRAIN_BENCH_OPS") && b.l)
 		print_ops(b.l, steps);
 	struct rusage u;
 	getrusage(RUSAGE_SELF, &u);
-	printf("], \"arena_mib\": %.1f, \"peak_mib\": %.1f}\n",
+	printf("], \"processor\": %.5f, \"arena_mib\": %.1f, \"peak_mib\": %.1f}\n", busy,
 		b.l ? (double)tp_learner_arena_bytes(b.l) / 1048576 : 0, (double)u.ru_maxrss / 1024);
 	if (rc)
 		fprintf(stderr, "train_bench: %s\n", err.msg);

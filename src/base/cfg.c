@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/nearest.h"
@@ -27,9 +28,13 @@ static tp_code wrong(const tp_cfg_item *i, const char *value, tp_err *err)
 		return tp_fail(err, TP_EINVAL, "%s is yes or no, not \"%.60s\"", i->key, value);
 	if (i->kind == TP_CFG_TEXT)
 		return tp_fail(err, TP_EINVAL, "%s may have %d bytes", i->key, TP_CFG_TEXT_MAX - 1);
-	if (i->kind != TP_CFG_CHOICE)
-		return tp_fail(err, TP_EINVAL, "%s is a %s from %g to %g, not \"%.60s\"", i->key,
-			i->kind == TP_CFG_INT ? "whole number" : "number", i->min, i->max, value);
+	if (i->kind != TP_CFG_CHOICE) {
+		char min[TP_NUMBER_TEXT], max[TP_NUMBER_TEXT];
+		tp_number_text(min, i->min);
+		tp_number_text(max, i->max);
+		return tp_fail(err, TP_EINVAL, "%s is a %s from %s to %s, not \"%.60s\"", i->key,
+			i->kind == TP_CFG_INT ? "whole number" : "number", min, max, value);
+	}
 	tp_buf b;
 	tp_buf_init(&b, 512);
 	tp_code rc = TP_OK;
@@ -55,6 +60,15 @@ static bool set_number(void *into, const tp_cfg_item *i, const char *value)
 	return true;
 }
 
+static bool set_flag(void *into, const tp_cfg_item *i, const char *value)
+{
+	bool yes = !strcmp(value, "yes");
+	if (!yes && strcmp(value, "no") != 0)
+		return false;
+	*(bool *)field(into, i) = yes;
+	return true;
+}
+
 static bool set_choice(void *into, const tp_cfg_item *i, const char *value)
 {
 	for (int k = 0; i->choices[k]; k++)
@@ -74,8 +88,7 @@ static bool set_value(void *into, const tp_cfg_item *i, const char *value)
 	case TP_CFG_CHOICE:
 		return set_choice(into, i, value);
 	case TP_CFG_FLAG:
-		*(bool *)field(into, i) = !strcmp(value, "yes");
-		return !strcmp(value, "yes") || !strcmp(value, "no");
+		return set_flag(into, i, value);
 	default:
 		if (strlen(value) >= TP_CFG_TEXT_MAX)
 			return false;
@@ -87,7 +100,7 @@ static bool set_value(void *into, const tp_cfg_item *i, const char *value)
 void tp_cfg_defaults(void *into, const tp_cfg_item *items)
 {
 	for (const tp_cfg_item *i = items; i->key; i++) {
-		bool ok = set_value(into, i, i->fallback);
+		bool ok = set_value(into, i, i->fallback) && i - items < MAX_ITEMS;
 		assert(ok);
 		(void)ok;
 	}
@@ -115,51 +128,106 @@ static char *trim(char *s)
 	return s;
 }
 
-tp_code tp_cfg_set(void *into, const tp_cfg_item *items, const char *assignment, tp_err *err)
+/* Bytes of the character at p, which has n bytes left; 0: it is not UTF-8 (RFC 3629: no long forms, no surrogates). */
+static size_t utf8_len(const unsigned char *p, size_t n)
 {
-	char line[MAX_LINE];
-	if (strlen(assignment) >= sizeof line)
-		return tp_fail(err, TP_ELIMIT, "a setting of more than %d bytes", MAX_LINE - 1);
-	memcpy(line, assignment, strlen(assignment) + 1);
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = *p < 0x80 ? 1 : *p >> 5 == 6 ? 2 : *p >> 4 == 14 ? 3 : *p >> 3 == 30 ? 4 : 0;
+	if (len < 2 || len > n)
+		return len > n ? 0 : len;
+	uint32_t c = *p & (0xffU >> (len + 1));
+	for (size_t i = 1; i < len; i++) {
+		if (p[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (p[i] & 0x3fU);
+	}
+	return c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : len;
+}
+
+/* A setting goes into JSON and into messages: it has to be text. */
+static tp_code check_text(const char *s, size_t len, tp_err *err)
+{
+	const unsigned char *p = (const unsigned char *)s;
+	for (size_t n; len; p += n, len -= n) {
+		n = utf8_len(p, len);
+		if (!n)
+			return tp_fail(err, TP_EFORMAT, "byte 0x%02x is not UTF-8 text", *p);
+		if ((*p < 0x20 && *p != '\t') || *p == 0x7f)
+			return tp_fail(err, TP_EFORMAT, "byte 0x%02x is a control character, not text", *p);
+	}
+	return TP_OK;
+}
+
+/* One assignment; *which is the setting's place in the table. The line is cut up. */
+static tp_code assign(size_t *which, void *into, const tp_cfg_item *items, char *line, tp_err *err)
+{
 	char *eq = strchr(line, '=');
 	if (!eq)
-		return tp_fail(err, TP_EINVAL, "\"%.60s\" is no setting: KEY = VALUE is wanted", assignment);
+		return tp_fail(err, TP_EINVAL, "\"%.60s\" is no setting: KEY = VALUE is wanted", line);
 	*eq = 0;
 	const char *key = trim(line), *value = trim(eq + 1);
 	for (const tp_cfg_item *i = items; i->key; i++)
-		if (!strcmp(i->key, key))
+		if (!strcmp(i->key, key)) {
+			*which = (size_t)(i - items);
 			return set_value(into, i, value) ? TP_OK : wrong(i, value, err);
+		}
 	return unknown(items, key, err);
 }
 
-static tp_code parse_line(void *into, const tp_cfg_item *items, const char *p, size_t len, tp_err *err)
+tp_code tp_cfg_set(void *into, const tp_cfg_item *items, const char *assignment, tp_err *err)
 {
 	char line[MAX_LINE];
+	size_t which, len = strlen(assignment);
+	if (len >= sizeof line)
+		return tp_fail(err, TP_ELIMIT, "a setting of more than %d bytes", MAX_LINE - 1);
+	memcpy(line, assignment, len + 1);
+	tp_code rc = check_text(line, len, err);
+	return rc ? rc : assign(&which, into, items, trim(line), err);
+}
+
+/* set_at: the line where each setting was set, 0: not yet. A second time is more likely a slip than a wish. */
+static tp_code parse_line(void *into, const tp_cfg_item *items, const char *p, size_t len, int number,
+	int set_at[MAX_ITEMS], tp_err *err)
+{
+	char line[MAX_LINE];
+	size_t which;
+	len -= len && p[len - 1] == '\r';
 	if (len >= sizeof line)
 		return tp_fail(err, TP_ELIMIT, "a line of more than %d bytes", MAX_LINE - 1);
-	if (memchr(p, 0, len))
-		return tp_fail(err, TP_EFORMAT, "a zero byte");
+	tp_code rc = check_text(p, len, err);
+	if (rc)
+		return rc;
 	memcpy(line, p, len);
 	line[len] = 0;
 	char *comment = strchr(line, '#');
 	if (comment)
 		*comment = 0;
 	char *s = trim(line);
-	return *s ? tp_cfg_set(into, items, s, err) : TP_OK;
+	if (!*s)
+		return TP_OK;
+	rc = assign(&which, into, items, s, err);
+	if (rc)
+		return rc;
+	if (set_at[which])
+		return tp_fail(
+			err, TP_EINVAL, "%s is set on line %d already", items[which].key, set_at[which]);
+	set_at[which] = number;
+	return TP_OK;
 }
 
 tp_code tp_cfg_parse(
 	void *into, const tp_cfg_item *items, const char *text, size_t len, const char *where, tp_err *err)
 {
-	int number = 1;
-	for (const char *p = text, *end = text + len; p < end; number++) {
-		const char *stop = memchr(p, '\n', (size_t)(end - p));
-		if (!stop)
-			stop = end;
-		tp_code rc = parse_line(into, items, p, (size_t)(stop - p), err);
+	static const char mark[] = "\xef\xbb\xbf"; /* some editors begin a file with it */
+	int number = 1, set_at[MAX_ITEMS] = { 0 };
+	size_t at = len >= 3 && !memcmp(text, mark, 3) ? 3 : 0;
+	for (; at < len; number++) {
+		const char *stop = memchr(text + at, '\n', len - at);
+		size_t n = stop ? (size_t)(stop - text) - at : len - at;
+		tp_code rc = parse_line(into, items, text + at, n, number, set_at, err);
 		if (rc)
 			return tp_context(err, rc, "%s:%d: ", where, number);
-		p = stop + 1;
+		at += n + 1;
 	}
 	return TP_OK;
 }
@@ -207,8 +275,12 @@ void tp_cfg_example(FILE *out, const tp_cfg_item *items)
 {
 	for (const tp_cfg_item *i = items; i->key; i++) {
 		fprintf(out, "# %s", i->help);
-		if (i->kind == TP_CFG_INT || i->kind == TP_CFG_REAL)
-			fprintf(out, " (%g to %g)", i->min, i->max);
+		if (i->kind == TP_CFG_INT || i->kind == TP_CFG_REAL) {
+			char min[TP_NUMBER_TEXT], max[TP_NUMBER_TEXT];
+			tp_number_text(min, i->min);
+			tp_number_text(max, i->max);
+			fprintf(out, " (%s to %s)", min, max);
+		}
 		for (int k = 0; i->kind == TP_CFG_CHOICE && i->choices[k]; k++)
 			fprintf(out, "%s%s", k ? ", " : ": ", i->choices[k]);
 		fprintf(out, "\n%s = %s\n\n", i->key, i->fallback);

@@ -32,9 +32,11 @@ typedef struct {
 
 /* Sets every field to its default. The table's own defaults must be right: asserted. */
 void tp_cfg_defaults(void *into, const tp_cfg_item *items);
-/* "key = value" or "key=value". TP_EINVAL names the key, what it may be, and for an unknown one the nearest there is. */
+/* "key = value" or "key=value". An error leaves every field as it was: TP_EINVAL names the key, what it may be, and for an
+ * unknown one the nearest there is; TP_EFORMAT: not UTF-8, or a control character; TP_ELIMIT: too long. */
 TP_CHECKED tp_code tp_cfg_set(void *into, const tp_cfg_item *items, const char *assignment, tp_err *err);
-/* A text of such lines; "#" begins a comment, empty lines are fine. Errors name `where` and the line. */
+/* A text of such lines, UTF-8, with or without a byte-order mark; lines end as on Unix or as on Windows. "#" begins a
+ * comment, empty lines are fine, a key may be set once. Errors name `where` and the line; lines before it are set. */
 TP_CHECKED tp_code tp_cfg_parse(
 	void *into, const tp_cfg_item *items, const char *text, size_t len, const char *where, tp_err *err);
 TP_CHECKED tp_code tp_cfg_read(void *into, const tp_cfg_item *items, const char *path, tp_err *err);

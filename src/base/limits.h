@@ -26,9 +26,11 @@ enum {
 	TP_MAX_MEMBERS = 1 << 20,   /* files in an archive of a data set */
 	TP_MAX_INFLATE = 200, /* an archive's member may be so many times as large as the archive, ... */
 	TP_FREE_INFLATE = 64 << 20, /* ... or so many bytes: more is taken for a zip bomb */
-	TP_MAX_RUN_LINE = 1 << 20,  /* bytes of one line of a run's log */
-	TP_MAX_CURVES = 64,         /* different values in one run's log */
-	TP_MAX_REPORT = 64 << 20,   /* bytes of the page made of it */
+	TP_MAX_LISTED =
+		1 << 23, /* plant names in all files of a backbone; the world's lists have 1.6 million */
+	TP_MAX_RUN_LINE = 1 << 20, /* bytes of one line of a run's log */
+	TP_MAX_CURVES = 64,        /* different values in one run's log */
+	TP_MAX_REPORT = 64 << 20,  /* bytes of the page made of it */
 };
 
 #endif

@@ -18,11 +18,21 @@ struct tp_progress {
 	pthread_mutex_t lock;
 };
 
-double tp_now(void)
+static double seconds_of(clockid_t clock)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double tp_now(void)
+{
+	return seconds_of(CLOCK_MONOTONIC);
+}
+
+double tp_thread_seconds(void)
+{
+	return seconds_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
 tp_progress *tp_progress_start(const char *what, size_t total, bool quiet)

@@ -5,6 +5,7 @@
 #include "base/cancel.h"
 #include "base/par.h"
 #include "cli/cli.h"
+#include "cli/data_names.h"
 #include "data/pack.h"
 #include "data/shard.h"
 
@@ -135,6 +136,7 @@ static const tp_command commands[] = {
 	{ "show", "Say what stands in a catalog", data_show },
 	{ "pack", "Pack photos into shards for training", pack },
 	{ "verify", "Check the checksums of packed photos", verify },
+	{ "names", "Match plant names to a list of accepted ones", tp_cli_data_names },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };
 

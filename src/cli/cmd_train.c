@@ -21,6 +21,8 @@ static const tp_option table[] = {
 	{ "backbone", 'b', TP_OPT_TEXT, offsetof(options, o.backbone), "FILE",
 		"network to build on: a tepal model or .safetensors weights",
 		.fallback_help = "efficientnet-lite0.safetensors in the cache" },
+	{ "network", 0, TP_OPT_TEXT, offsetof(options, o.network), "NAME",
+		"train this network from random weights, every layer, instead of building on one" },
 	{ "output", 'o', TP_OPT_TEXT, offsetof(options, o.output), "FILE", "the model to write",
 		.fallback_help = "NAME.safetensors" },
 	{ "name", 'n', TP_OPT_TEXT, offsetof(options, o.name), "NAME", "name of the model", "plants" },
@@ -35,7 +37,7 @@ static const tp_option table[] = {
 	{ "finetune", 'f', TP_OPT_FLAG, offsetof(options, finetune),
 		.help = "train every layer, not only the classifier" },
 	{ "epochs", 'e', TP_OPT_INT, offsetof(options, epochs), "N",
-		"fine-tune for so many passes over the photos", .fallback_help = "the recipe's, 8",
+		"fine-tune for so many passes over the photos", .fallback_help = "the recipe's, 8", .min = 1,
 		.max = 10000 },
 	{ "config", 'c', TP_OPT_TEXT, offsetof(options, config), "FILE",
 		"fine-tune by the settings in FILE, lines of KEY = VALUE; tepal recipe prints them" },
@@ -75,8 +77,13 @@ static tp_code read_recipe(options *x, tp_err *err)
 		rc = tp_cfg_set(&x->recipe, tp_recipe_items, x->set.v[i], err);
 	if (x->epochs)
 		x->recipe.epochs = x->epochs;
-	if (x->finetune || x->epochs || x->config || x->set.n || x->o.resume || x->o.show_augment ||
-		x->o.report)
+	if (!rc && x->o.network && x->o.backbone)
+		rc = tp_fail(err, TP_EINVAL,
+			"--network begins with random weights, --backbone with others': one of them");
+	if (!rc && x->o.network) /* there are no features a classifier could be fitted to */
+		x->recipe.head = TP_HEAD_RANDOM;
+	if (x->finetune || x->o.network || x->epochs || x->config || x->set.n || x->o.resume ||
+		x->o.show_augment || x->o.report)
 		x->o.recipe = &x->recipe;
 	return rc;
 }
@@ -94,9 +101,9 @@ static tp_code train(tp_train_opts *o, tp_err *err)
 		o->run = run;
 	if (!o->output)
 		o->output = output;
-	if (!o->backbone && beside && tp_is_file(beside))
+	if (!o->backbone && !o->network && beside && tp_is_file(beside))
 		o->backbone = beside;
-	if (!o->backbone)
+	if (!o->backbone && !o->network)
 		rc = tp_fail(err, TP_ENOTFOUND,
 			"no backbone: get one with \"tepal model fetch\", or name one with --backbone");
 	if (!rc)

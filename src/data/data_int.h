@@ -49,8 +49,8 @@ typedef struct {
 void tp_manifest_sink_init(tp_manifest_sink *x, tp_builder *b);
 void tp_manifest_sink_dispose(tp_manifest_sink *x);
 
-/* Stratified 80/10/10 by species: a permutation from the seed and the sorted paths. A species with 1 or 2 photos is
- * all for training, with 3 or 4 it gives one to validation. */
+/* Stratified 80/10/10 by species, each photo a group of its own: see split_groups.h. Which photos are taken depends on
+ * their paths and the seed; photos that are added move few others. */
 TP_CHECKED tp_code tp_make_split(tp_manifest *m, uint64_t seed, tp_err *err);
 
 #endif

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "data/data_int.h"
 #include "data/import_int.h"
@@ -71,8 +72,11 @@ static tp_code class_folder(walk *w, const char *name, tp_err *err)
 		if (*s == '_')
 			*s = ' ';
 	w->species = species;
+	size_t before = w->photos;
 	tp_code rc = walk_class(w, name, 1, err);
 	tp_free(species);
+	if (!rc && w->photos == before)
+		tp_log(TP_LOG_WARN, "folder=\"%s\" holds no photos: it is no species", name);
 	return rc;
 }
 

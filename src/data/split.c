@@ -1,39 +1,27 @@
-/* Stratified split: see data_int.h. */
+/* The split of a manifest that came without one: see data_int.h. */
 #include "base/mem.h"
-#include "base/rng.h"
 #include "data/data_int.h"
-
-/* How many of n photos of one species go to validation and to test. */
-static void shares(size_t n, size_t *val, size_t *test)
-{
-	*val = n < 3 ? 0 : n < 10 ? 1 : n / 10;
-	*test = n < 5 ? 0 : n < 10 ? 1 : n / 10;
-}
+#include "data/split_groups.h"
 
 tp_code tp_make_split(tp_manifest *m, uint64_t seed, tp_err *err)
 {
-	uint32_t *order = tp_alloc(m->n_photos * sizeof *order);
-	size_t *seen = tp_calloc(m->n_taxa, sizeof *seen), *total = tp_calloc(m->n_taxa, sizeof *total);
-	tp_code rc = TP_OK;
-	if (!order || !seen || !total) {
-		rc = tp_nomem(err, m->n_photos * sizeof *order);
-		goto out;
+	tp_split_opts o = TP_SPLIT_OPTS_INIT;
+	uint32_t *species = tp_alloc(m->n_photos * sizeof *species);
+	uint64_t *name = tp_alloc(m->n_photos * sizeof *name);
+	uint8_t *split = tp_alloc(m->n_photos * sizeof *split);
+	tp_split_photos p = { .n = m->n_photos, .n_species = m->n_taxa, .species = species, .name = name };
+	tp_code rc = species && name && split ? TP_OK : tp_nomem(err, m->n_photos * sizeof *name);
+	o.seed = seed;
+	for (size_t i = 0; i < m->n_photos && !rc; i++) {
+		species[i] = (uint32_t)m->photos[i].species;
+		name[i] = tp_key_of(m->photos[i].path);
 	}
-	for (size_t i = 0; i < m->n_photos; i++) {
-		order[i] = (uint32_t)i;
-		total[m->photos[i].species]++;
-	}
-	tp_rng rng = tp_rng_seed(seed);
-	tp_rng_shuffle(&rng, order, m->n_photos);
-	for (size_t i = 0; i < m->n_photos; i++) {
-		tp_photo *p = &m->photos[order[i]];
-		size_t val, test, k = seen[p->species]++;
-		shares(total[p->species], &val, &test);
-		p->split = k < test ? TP_TEST : k < test + val ? TP_VAL : TP_TRAIN;
-	}
-out:
-	tp_free(order);
-	tp_free(seen);
-	tp_free(total);
+	if (!rc)
+		rc = tp_split_groups(split, &p, &o, NULL, err);
+	for (size_t i = 0; i < m->n_photos && !rc; i++)
+		m->photos[i].split = (tp_split)split[i];
+	tp_free(species);
+	tp_free(name);
+	tp_free(split);
 	return rc;
 }

@@ -1,7 +1,7 @@
 /* The fast twin: convolutions by oneDNN or Winograd's kernels, in one blocked layout from end to end. See plan_int.h.
  *
  * The layout is ours to choose, not the library's: nChw16c with AVX-512, nChw8c below (docs/benchmarks.md has the
- * figures). Every primitive is made under the thread count it will run with, has its scratchpad from the exec, and
+ * figures), none where oneDNN compiles nothing: see tp_dnnl_block(). Every primitive is made under the thread count it will run with, has its scratchpad from the exec, and
  * is only called from plain threads. The weights are folded already; here they are laid out once for each primitive. */
 #include <pthread.h>
 #include <stdio.h>
@@ -175,16 +175,11 @@ static tp_code fast_wino_init(tp_fast *f, fast_conv *c, tp_step *s, tp_err *err)
 
 static tp_code choose_layout(tp_fast *f, tp_err *err)
 {
-	dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-	if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core) {
-		f->k = tp_kernels_best(16);
-		f->tag = dnnl_nChw16c;
-	} else if (isa & dnnl_cpu_isa_sse41) {
-		f->k = tp_kernels_best(8);
-		f->tag = dnnl_nChw8c;
-	} else {
+	int block = tp_dnnl_block();
+	if (!block)
 		return tp_fail(err, TP_EBACKEND, "oneDNN has no compiled kernels for this processor");
-	}
+	f->k = tp_kernels_best(block);
+	f->tag = tp_dnnl_tag(block);
 	return TP_OK;
 }
 
@@ -410,9 +405,15 @@ static char backend[64];
 static void name_backend(void)
 {
 	const dnnl_version_t *v = dnnl_version();
-	bool wide = (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core;
+	int block = tp_dnnl_block();
+	if (!block) {
+		snprintf(backend, sizeof backend, "plain C");
+		return;
+	}
 	snprintf(backend, sizeof backend, "oneDNN %d.%d.%d, %s", v->major, v->minor, v->patch,
-		wide ? "AVX-512" : "AVX2 or older");
+		block == 16  ? "AVX-512"
+		: block == 8 ? "AVX2 or older"
+			     : "references, NEON");
 }
 
 const char *tp_nn_backend(void)

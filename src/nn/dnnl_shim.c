@@ -1,6 +1,8 @@
 /* oneDNN 2.6 and 3.x behind one face: see dnnl_shim.h. */
 #include "nn/dnnl_shim.h"
 
+#include <string.h>
+
 #define V3 (DNNL_VERSION_MAJOR >= 3)
 
 dnnl_status_t tp_md_init(tp_md *md, int ndims, const dnnl_dims_t dims, dnnl_format_tag_t tag)
@@ -49,6 +51,27 @@ dnnl_status_t tp_attr_new(dnnl_primitive_attr_t *attr, bool sum, tp_act act)
 	if (ops)
 		dnnl_post_ops_destroy(ops);
 	return rc;
+}
+
+int tp_dnnl_block(void)
+{
+	dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+#if defined __x86_64__
+	if ((isa & dnnl_cpu_isa_avx512_core) == dnnl_cpu_isa_avx512_core)
+		return 16;
+	return isa & dnnl_cpu_isa_sse41 ? 8 : 0;
+#elif defined __aarch64__ && defined TP_DNNL_REFERENCE
+	(void)isa;
+	return 4;
+#else
+	(void)isa;
+	return 0;
+#endif
+}
+
+dnnl_format_tag_t tp_dnnl_tag(int block)
+{
+	return block == 16 ? dnnl_nChw16c : block == 8 ? dnnl_nChw8c : dnnl_nChw4c;
 }
 
 /* Padding behind, so much that the last window ends with the picture or the padding; a remainder that no window
@@ -137,4 +160,41 @@ tp_code tp_dnnl_fail(tp_err *err, dnnl_status_t s, const char *what)
 dnnl_status_t tp_reorder_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, tp_cmd from, tp_cmd to)
 {
 	return dnnl_reorder_primitive_desc_create(pd, from, engine, to, engine, NULL);
+}
+
+dnnl_status_t tp_reorder_add_pd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine, tp_cmd from, tp_cmd to)
+{
+	dnnl_post_ops_t ops = NULL;
+	dnnl_primitive_attr_t attr = NULL;
+	dnnl_status_t rc = dnnl_primitive_attr_create(&attr);
+	if (!rc)
+		rc = dnnl_post_ops_create(&ops);
+#if V3
+	if (!rc)
+		rc = dnnl_post_ops_append_sum(ops, 1, 0, dnnl_data_type_undef);
+#else
+	if (!rc)
+		rc = dnnl_post_ops_append_sum(ops, 1);
+#endif
+	if (!rc)
+		rc = dnnl_primitive_attr_set_post_ops(attr, ops);
+	if (!rc)
+		rc = dnnl_reorder_primitive_desc_create(pd, from, engine, to, engine, attr);
+	if (ops)
+		dnnl_post_ops_destroy(ops);
+	if (attr)
+		dnnl_primitive_attr_destroy(attr);
+	return rc;
+}
+
+dnnl_status_t tp_md_slice(tp_md *md, tp_cmd whole, int ndims, const dnnl_dims_t dims, int first, int n)
+{
+	dnnl_dims_t size, at = { first };
+	memcpy(size, dims, (size_t)ndims * sizeof *size);
+	size[0] = n;
+#if V3
+	return dnnl_memory_desc_create_submemory(md, whole, size, at);
+#else
+	return dnnl_memory_desc_init_submemory(md, whole, size, at);
+#endif
 }

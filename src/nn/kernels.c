@@ -7,6 +7,8 @@
 extern const tp_kernels tp_kernels_c, tp_kernels_c16;
 #ifdef __x86_64__
 extern const tp_kernels tp_kernels_avx2, tp_kernels_avx512;
+#elif defined __aarch64__
+extern const tp_kernels tp_kernels_neon;
 #endif
 
 static bool runs(const tp_kernels *k)
@@ -18,7 +20,7 @@ static bool runs(const tp_kernels *k)
 	if (k == &tp_kernels_avx2)
 		return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 #endif
-	(void)k;
+	(void)k; /* every 64-bit ARM has NEON, and the compiler makes the others for whatever it is made for */
 	return true;
 }
 
@@ -27,6 +29,8 @@ static const tp_kernels *const all[] = {
 #ifdef __x86_64__
 	&tp_kernels_avx512,
 	&tp_kernels_avx2,
+#elif defined __aarch64__
+	&tp_kernels_neon,
 #endif
 	&tp_kernels_c16,
 	&tp_kernels_c,

@@ -1,5 +1,5 @@
 /* Kernels of ours for what oneDNN does slowly or not at all, in the blocked layout nChwBc (B channels lie together;
- * B is 16 with AVX-512, 8 otherwise). Each is written once, in kernels_*.inc, and compiled for every instruction set;
+ * B is 16 with AVX-512, 4 with NEON, 8 otherwise). Each is written once, in kernels_*.inc, and compiled for every instruction set;
  * tp_kernels_best() is the table for this processor. The plain truth of each stands in op_*.c.
  *
  * Pictures are whole blocks: n x ceil(c / B) x h x w x B floats, and channels past the last are 0 and stay 0. What
@@ -19,7 +19,7 @@ typedef struct {
 } tp_norm;
 
 typedef struct {
-	const char *isa; /* "avx512", "avx2", "c", "c16" */
+	const char *isa; /* "avx512", "avx2", "neon", "c", "c16" */
 	int block;
 	bool native; /* a block is a register: what is bound by arithmetic is fast as well */
 

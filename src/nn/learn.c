@@ -139,7 +139,7 @@ static void keep_values(tp_learner *l, int i)
 		input = s->trains;
 		break;
 	case TP_OP_BATCH_NORM:
-		input = s->trains || again;
+		input = true;
 		break;
 	case TP_OP_MAX_POOL:
 		input = true;
@@ -157,12 +157,31 @@ static void keep_values(tp_learner *l, int i)
 		touch(l, l->value[s->out], back_time(l, i));
 }
 
+/* Which of its neighbours' work a convolution does along with its own. */
+static void pair_with_norms(tp_learner *l)
+{
+	for (int i = 0; i < l->n_steps; i++)
+		l->step[i].sums = l->step[i].back_sums = NONE;
+	for (int i = 0; i < l->n_steps && !l->opts.plain; i++) {
+		tp_lstep *s = &l->step[i], *from = s->from == NONE ? NULL : &l->step[s->from];
+		if (!from)
+			continue;
+		if (s->kind == TP_OP_BATCH_NORM && s->batch_stat && from->kind == TP_OP_CONV)
+			from->sums = i;
+		if (s->kind != TP_OP_CONV || from->kind != TP_OP_BATCH_NORM || s->from != i - 1)
+			continue;
+		from->late = true;
+		if (from->trains && s->want[0])
+			s->back_sums = i - 1;
+	}
+}
+
 static void plan_values(tp_learner *l)
 {
 	for (int i = 0; i < l->n_steps; i++) {
 		const tp_lstep *s = &l->step[i];
 		for (int k = 0; k < s->n_in; k++)
-			touch(l, l->value[s->in[k]], i);
+			touch(l, l->value[s->in[k]], s->late ? i + 1 : i);
 		if (s->out != l->net->logits)
 			l->value[s->out] = new_piece(l, s->out, i);
 		keep_values(l, i);
@@ -179,6 +198,21 @@ static bool can_share(const tp_learner *l, const tp_lstep *s, int k)
 		return false;
 	int from = step_of(l, node);
 	return from != NONE && l->step[from].act == TP_ACT_NONE;
+}
+
+/* A batch-norm's gradient that the convolution before it may write: not when it is one of several parts. */
+static void plan_late_back(tp_learner *l, int i, int now)
+{
+	tp_lstep *s = &l->step[i];
+	if (l->opts.plain || s->kind != TP_OP_BATCH_NORM || s->from == NONE || s->from != i - 1 ||
+		!s->want[0] || l->step[i - 1].kind != TP_OP_CONV || s->part[0] != NONE ||
+		(s->n_in == 2 && s->want[1] && s->part[1] != NONE))
+		return;
+	s->late_back = true;
+	touch(l, l->grad[s->out], now + 1);
+	touch(l, l->value[s->in[0]], now + 1);
+	if (s->n_in == 2 && s->act)
+		touch(l, l->value[s->out], now + 1);
 }
 
 static void plan_gradients(tp_learner *l)
@@ -207,6 +241,7 @@ static void plan_gradients(tp_learner *l)
 				*g = new_piece(l, s->in[k], now);
 			}
 		}
+		plan_late_back(l, i, now);
 	}
 }
 
@@ -268,6 +303,7 @@ static tp_code compile(tp_learner *l, tp_err *err)
 		for (int i = 0; i < l->n_steps; i++)
 			l->step[i].from = step_of(l, l->step[i].in[0]);
 		find_gradients(l, wanted);
+		pair_with_norms(l);
 		plan_values(l);
 		plan_gradients(l);
 		rc = place(l, err);
@@ -374,16 +410,8 @@ size_t tp_learner_ops(const tp_learner *l)
 
 const char *tp_learner_op_name(const tp_learner *l, size_t i)
 {
-	static const char *const names[] = { [TP_OP_RELU] = "relu",
-		[TP_OP_RELU6] = "relu6",
-		[TP_OP_ADD] = "add",
-		[TP_OP_CONCAT] = "concat",
-		[TP_OP_MAX_POOL] = "max_pool",
-		[TP_OP_AVG_POOL] = "avg_pool",
-		[TP_OP_GLOBAL_POOL] = "global_pool",
-		[TP_OP_DROPOUT] = "dropout" };
 	const tp_lstep *s = &l->step[i / 3];
-	return *s->node->name ? s->node->name : names[s->kind];
+	return tp_node_label(s->node);
 }
 
 const char *tp_learner_op_impl(const tp_learner *l, size_t i)
@@ -398,7 +426,7 @@ double tp_learner_op_seconds(const tp_learner *l, size_t i)
 
 double tp_learner_spent(tp_learner *l, int step, int pass, int worker, double from)
 {
-	double now = tp_now();
+	double now = tp_thread_seconds();
 	if (!worker)
 		l->spent[3 * step + pass] += now - from;
 	return now;
@@ -501,7 +529,7 @@ static void forward(void *ud, int worker)
 {
 	tp_learner *l = ud;
 	l->twin->begin(l, true, worker);
-	double t = tp_now();
+	double t = tp_thread_seconds();
 	for (int i = 0; i < l->n_steps; i++) {
 		l->twin->forward(l, i, worker);
 		t = tp_learner_spent(l, i, 0, worker, t);
@@ -513,11 +541,12 @@ static void backward(void *ud, int worker)
 {
 	tp_learner *l = ud;
 	l->twin->begin(l, false, worker);
-	double t = tp_now();
+	double t = tp_thread_seconds();
 	for (int i = l->n_steps - 1; i >= 0; i--)
 		if (l->step[i].back) {
 			l->twin->backward(l, i, worker);
-			add_parts(l, &l->step[i], worker);
+			if (l->step[i].back_sums == NONE)
+				add_parts(l, &l->step[i], worker);
 			t = tp_learner_spent(l, i, 1, worker, t);
 		}
 	l->twin->end(l, false, worker);
@@ -545,8 +574,9 @@ tp_code tp_learner_forward(tp_learner *l, const float *in, float *logits, uint64
 	return run(l, forward, err);
 }
 
-tp_code tp_learner_backward(tp_learner *l, const float *dlogits, tp_err *err)
+tp_code tp_learner_backward(tp_learner *l, const float *dlogits, bool add, tp_err *err)
 {
+	l->add = add;
 	l->dlogits = dlogits;
 	return run(l, backward, err);
 }

@@ -64,7 +64,7 @@ size_t tp_learner_arena_bytes(const tp_learner *l);
 size_t tp_learner_ops(const tp_learner *l);
 const char *tp_learner_op_name(const tp_learner *l, size_t i);
 const char *tp_learner_op_impl(const tp_learner *l, size_t i);
-/* Seconds the first thread has spent in it since the learner was made, waiting for others included. */
+/* Seconds of a processor that the first thread has spent in it since the learner was made. */
 double tp_learner_op_seconds(const tp_learner *l, size_t i);
 
 /* One batch through the network: by batch statistics, which move the running ones, unless running_stat.
@@ -73,7 +73,8 @@ double tp_learner_op_seconds(const tp_learner *l, size_t i);
  * seed    of dropout: the same for the same step */
 TP_CHECKED tp_code tp_learner_forward(
 	tp_learner *l, const float *in, float *logits, uint64_t seed, tp_err *err);
-/* After a forward pass: adds d(loss)/d(parameters) to params->g.  dlogits: batch x n_classes. */
-TP_CHECKED tp_code tp_learner_backward(tp_learner *l, const float *dlogits, tp_err *err);
+/* After a forward pass: d(loss)/d(parameters) to params->g, written over what is there, or added to it. What is not
+ * trained is left alone.  dlogits: batch x n_classes. */
+TP_CHECKED tp_code tp_learner_backward(tp_learner *l, const float *dlogits, bool add, tp_err *err);
 
 #endif

@@ -25,6 +25,12 @@ typedef struct {
 		[TP_MAX_IN]; /* additions and shortcuts: the input's gradient is the output's, masked in place */
 	int from;            /* the step that made in[0]; -1: the input */
 	int again; /* convolutions: piece for in[0] computed again in the backward pass; -1: it was kept */
+	/* The fast twin takes photos through a convolution a few at a time, and the batch-norms around it with them while
+	 * they are in the caches. */
+	bool late;          /* batch-norm: the next step, a convolution, writes its output first */
+	bool late_back;     /* the same for its gradient, and the step before */
+	int sums;           /* convolution: the batch-norm whose sums are taken of its output; -1 */
+	int back_sums;      /* convolution: the batch-norm before it whose gradient's sums are taken; -1 */
 	float *mean, *rstd; /* batch-norm, plain twin: of this batch; owned */
 } tp_lstep;
 
@@ -53,6 +59,7 @@ struct tp_learner {
 	void *fast; /* the fast twin's */
 	/* of the run under way */
 	const float *in, *dlogits;
+	bool add; /* gradients are added to the slab's, not written over them */
 	float *logits;
 	uint64_t seed;
 	double *spent; /* seconds by step and pass, of worker 0 */
@@ -96,7 +103,7 @@ float *tp_again_at(const tp_learner *l, const tp_lstep *s, int photo);
 float *tp_param_at(const tp_learner *l, const tp_lstep *s, int field);
 float *tp_param_grad(const tp_learner *l, const tp_lstep *s, int field);
 
-/* Adds the time since `from` to a step's pass, when worker is 0; the time now. */
+/* Adds the thread's time since `from` to a step's pass, when worker is 0; its time now. */
 double tp_learner_spent(tp_learner *l, int step, int pass, int worker, double from);
 
 /* Dropout of photos first..first + n - 1 (plain rows), forward and backward alike: y = x times the mask of this seed. */

@@ -20,7 +20,22 @@ static void close(tp_learner *l)
 	(void)l;
 }
 
-static void edge(tp_learner *l, bool is_forward, int worker)
+/* The ops add their gradients. */
+static void begin(tp_learner *l, bool is_forward, int worker)
+{
+	(void)worker;
+	for (int i = 0; i < l->n_steps && !is_forward && !l->add; i++)
+		for (int k = 0; k < 2 && l->step[i].trains; k++) {
+			size_t param = (size_t)(l->step[i].node->param + k), n = 1;
+			bool has = l->step[i].kind != TP_OP_CONV || l->step[i].node->bias || !k;
+			for (int d = 0; has && d < l->net->param[param].ndim; d++)
+				n *= (size_t)l->net->param[param].dim[d];
+			if (has)
+				memset(l->params->g + l->params->off[param], 0, n * sizeof(float));
+		}
+}
+
+static void end(tp_learner *l, bool is_forward, int worker)
 {
 	(void)l;
 	(void)is_forward;
@@ -203,4 +218,4 @@ static const char *impl(const tp_learner *l, int step, int pass)
 	return !pass || l->step[step].back ? "plain" : "";
 }
 
-const tp_twin tp_twin_plain = { floats, open, close, edge, edge, forward, backward, impl };
+const tp_twin tp_twin_plain = { floats, open, close, begin, end, forward, backward, impl };

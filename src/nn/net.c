@@ -239,3 +239,20 @@ size_t tp_net_weights(const tp_net *net)
 	}
 	return sum;
 }
+
+const char *tp_node_label(const tp_node *node)
+{
+	static const char *const kinds[] = { [TP_OP_INPUT] = "input",
+		[TP_OP_CONV] = "conv",
+		[TP_OP_BATCH_NORM] = "batch_norm",
+		[TP_OP_RELU] = "relu",
+		[TP_OP_RELU6] = "relu6",
+		[TP_OP_ADD] = "add",
+		[TP_OP_CONCAT] = "concat",
+		[TP_OP_MAX_POOL] = "max_pool",
+		[TP_OP_AVG_POOL] = "avg_pool",
+		[TP_OP_GLOBAL_POOL] = "global_pool",
+		[TP_OP_DROPOUT] = "dropout",
+		[TP_OP_LINEAR] = "linear" };
+	return *node->name ? node->name : kinds[node->kind];
+}

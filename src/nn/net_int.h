@@ -84,6 +84,9 @@ int tp_net_global_pool(tp_net *net, int in);
 int tp_net_dropout(tp_net *net, int in, float rate);
 int tp_net_linear(tp_net *net, int in, const char *name, int channels);
 
+/* Its name, or that of its kind when it has none: "relu", "max_pool", ... */
+const char *tp_node_label(const tp_node *node);
+
 /* ---- how weights begin ------------------------------------------------------------------------------ */
 
 typedef enum {

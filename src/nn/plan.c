@@ -177,16 +177,9 @@ static tp_code fuse(compiler *c, tp_step *s, int i, size_t per_oc, int *end, tp_
 static tp_step *new_step(compiler *c, int i)
 {
 	const tp_node *node = &c->net->v[i];
-	static const char *const names[] = { [TP_OP_RELU] = "relu",
-		[TP_OP_RELU6] = "relu6",
-		[TP_OP_ADD] = "add",
-		[TP_OP_CONCAT] = "concat",
-		[TP_OP_MAX_POOL] = "max_pool",
-		[TP_OP_AVG_POOL] = "avg_pool",
-		[TP_OP_GLOBAL_POOL] = "global_pool" };
 	tp_step *s = &c->p->step[c->p->n_steps];
 	*s = (tp_step){ .kind = node->kind,
-		.name = node->kind == TP_OP_CONV ? node->name : names[node->kind],
+		.name = tp_node_label(node),
 		.geo = tp_node_geo(c->net, c->plane, i, 1),
 		.src = c->piece_of[node->in[0]],
 		.add = -1 };

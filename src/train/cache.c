@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 enum {
@@ -186,14 +187,24 @@ static tp_code make_table(tp_cache *c, tp_features *f, const known_rows *k, cons
 	return TP_OK;
 }
 
+/* Without a folder the features are computed all the same, and not kept. */
+static bool make_dir(tp_features *f, const char *dir)
+{
+	tp_err err = { 0 };
+	if (!tp_make_dirs(dir, &err))
+		return true;
+	tp_log(TP_LOG_WARN, "features are not kept for the next time: %s", err.msg);
+	f->unkept = true;
+	return false;
+}
+
 tp_code tp_cache_load(
 	tp_cache *c, tp_features *f, const tp_manifest *m, const tp_feature_opts *o, tp_err *err)
 {
 	known_rows k = { 0 };
 	tp_code rc = stamp_photos(c, m, err);
-	if (!rc && o->cache_dir)
-		rc = tp_make_dirs(o->cache_dir, err);
-	if (!rc && o->cache_dir)
+	bool wanted = !rc && o->cache_dir && make_dir(f, o->cache_dir);
+	if (wanted)
 		rc = cache_path(&c->path, m->root, o, err);
 	if (!rc && c->path)
 		open_known(&k, c->path, f->dim);

@@ -12,7 +12,8 @@ typedef struct {
 	size_t rows;  /* the manifest's photos, then photos of other runs that still lie there */
 } tp_cache;
 
-/* Allocates f->v and f->state with c->rows rows, and fills in what is known; the rest is TP_FEATURE_MISSING. */
+/* Allocates f->v and f->state with c->rows rows, and fills in what is known; the rest is TP_FEATURE_MISSING. A
+ * folder that cannot be made: a warning, f->unkept, and nothing is known. */
 TP_CHECKED tp_code tp_cache_load(
 	tp_cache *c, tp_features *f, const tp_manifest *m, const tp_feature_opts *o, tp_err *err);
 

@@ -70,6 +70,16 @@ static bool is_news(const job *j)
 	return false;
 }
 
+/* A cache that cannot be written costs time later, not the work of now. Said once. */
+static void keep(job *j)
+{
+	tp_err err = { 0 };
+	if (j->f->unkept || !tp_cache_save(&j->cache, j->f, &err))
+		return;
+	tp_log(TP_LOG_WARN, "features are not kept for the next time: %s", err.msg);
+	j->f->unkept = true;
+}
+
 static tp_code run(job *j, tp_err *err)
 {
 	double next = tp_now() + SAVE_EVERY;
@@ -79,15 +89,13 @@ static tp_code run(job *j, tp_err *err)
 		rc = tp_par_for(left < CHUNK ? left : CHUNK, j->o->threads, one, j, err);
 		double before = tp_now();
 		if (!rc && before > next) {
-			rc = tp_cache_save(&j->cache, j->f, err);
+			keep(j);
 			double took = tp_now() - before;
 			next = tp_now() + SAVE_EVERY * (took > 1 ? took : 1);
 		}
 	}
-	if (is_news(j) && (!rc || rc == TP_ECANCEL)) {
-		tp_code saving = tp_cache_save(&j->cache, j->f, rc ? NULL : err);
-		rc = rc ? rc : saving;
-	}
+	if (is_news(j) && (!rc || rc == TP_ECANCEL))
+		keep(j);
 	return rc;
 }
 

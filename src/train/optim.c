@@ -180,14 +180,14 @@ static tp_code measure_piece(void *ud, size_t i, int worker, tp_err *err)
 
 static tp_code check_finite(const tp_optim *o, double loss, tp_err *err)
 {
-	unsigned long long at = (unsigned long long)o->step;
+	unsigned long long at = (unsigned long long)o->step + 1; /* the one under way, as the log counts */
 	const char *name = NULL;
 	for (size_t i = 0; i < o->n_pieces && !name; i++)
 		if (!isfinite(o->pieces[i].squares))
 			name = o->groups[o->pieces[i].group].name;
 	if (!isfinite(loss))
 		return tp_fail(err, TP_EINVAL, "step %llu: the loss is %g, and the first gradient like it %s",
-			at, loss, name ? name : "none");
+			at, fabs(loss), name ? name : "none");
 	return name ? tp_fail(err, TP_EINVAL, "step %llu: the gradient of %s is not finite", at, name)
 		    : TP_OK;
 }

@@ -51,7 +51,7 @@ void tp_optim_free(tp_optim *o);
  * loss      the one the gradients belong to
  * lr        this step's learning rate
  * norm      the gradient's norm before clipping, for the log; may be NULL
- * Errors    TP_EINVAL when the loss or a gradient is not finite: names the step and the first such group; neither w
+ * Errors    TP_EINVAL when the loss or a gradient is not finite: names the step, from 1, and the first such group; neither w
  *           nor the state has changed then. TP_ENOMEM, the same.
  * Source    torch.optim.SGD and AdamW, torch.nn.utils.clip_grad_norm_; tests/golden/gen_optim.py. A group that was
  *           frozen for a while has its own count of steps for AdamW's bias correction, as in PyTorch. */

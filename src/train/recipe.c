@@ -1,6 +1,7 @@
 /* The settings of fine-tuning: see recipe.h. */
 #include "train/recipe.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,8 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "drop", TP_CFG_TEXT, AT(drop), "", 0, 0, NULL, "epochs at which a step schedule falls: 20,25" },
 	{ "factor", TP_CFG_REAL, AT(factor), "0.1", 0, 1, NULL, "what it is multiplied by there" },
 	{ "smoothing", TP_CFG_REAL, AT(smoothing), "0.1", 0, 0.99, NULL, "label smoothing" },
+	{ "dropout", TP_CFG_FLAG, AT(dropout), "yes", 0, 0, NULL,
+		"features are dropped as the network was published; no: none are" },
 	{ "balance", TP_CFG_CHOICE, AT(balance), "none", 0, 0, balances, "what is done for rare species" },
 	{ "tau", TP_CFG_REAL, AT(tau), "1", 0, 10, NULL, "strength of logit adjustment" },
 	{ "beta", TP_CFG_REAL, AT(beta), "0.999", 0, 0.999999, NULL, "of class-balanced weights" },
@@ -87,17 +90,32 @@ tp_code tp_recipe_optim(tp_optim_opts *out, const tp_recipe *r, int threads, tp_
 	return TP_OK;
 }
 
+/* The next of a list with commas between, without the blanks around it; NULL: there are no more. The text is cut up. */
+static char *next_item(char **list)
+{
+	char *s = *list, *comma = s ? strchr(s, ',') : NULL;
+	if (!s)
+		return NULL;
+	*list = comma ? comma + 1 : NULL;
+	size_t n = comma ? (size_t)(comma - s) : strlen(s);
+	while (n && isspace((unsigned char)s[n - 1]))
+		n--;
+	s[n] = 0;
+	return s + strspn(s, " \t");
+}
+
 static tp_code read_drops(tp_lr_opts *o, const char *text, tp_err *err)
 {
-	for (const char *p = text; *p;) {
+	char copy[TP_CFG_TEXT_MAX], *list = *text ? copy : NULL, *s;
+	memcpy(copy, text, strlen(text) + 1);
+	while ((s = next_item(&list))) {
 		char *end;
-		double v = strtod(p, &end);
-		if (end == p || (*end && *end != ',') || o->n_drops == TP_LR_DROPS)
+		double v = strtod(s, &end);
+		if (end == s || *end || o->n_drops == TP_LR_DROPS)
 			return tp_fail(err, TP_EINVAL,
 				"drop is up to %d epochs with commas between, not \"%.60s\"", TP_LR_DROPS,
 				text);
 		o->drop[o->n_drops++] = v;
-		p = *end ? end + 1 : end;
 	}
 	return TP_OK;
 }
@@ -144,17 +162,10 @@ static tp_code freeze(bool frozen[TP_MAX_STAGES], const char *name, const tp_net
 
 tp_code tp_recipe_frozen(bool frozen[TP_MAX_STAGES], const tp_recipe *r, const tp_net *net, tp_err *err)
 {
-	char text[TP_CFG_TEXT_MAX];
+	char text[TP_CFG_TEXT_MAX], *list = *r->freeze ? text : NULL, *name;
 	tp_code rc = TP_OK;
 	memcpy(text, r->freeze, sizeof text);
-	for (char *p = text; p && *p && !rc;) {
-		char *comma = strchr(p, ',');
-		if (comma)
-			*comma = 0;
-		while (*p == ' ')
-			p++;
-		rc = freeze(frozen, p, net, err);
-		p = comma ? comma + 1 : NULL;
-	}
+	while (!rc && (name = next_item(&list)))
+		rc = freeze(frozen, name, net, err);
 	return rc;
 }

@@ -1,5 +1,6 @@
 /* How a network is fine-tuned: every setting of a run. A run is its recipe and a seed; the recipe as it was, every default
- * included, is kept in the model. Setting one is one line in recipe.c's table. */
+ * included, is kept in the model. Adding a setting is one line in recipe.c's
+ * table, whose default is what was done before: checkpoints without it are taken to have it. */
 #ifndef TP_TRAIN_RECIPE_H
 #define TP_TRAIN_RECIPE_H
 
@@ -18,7 +19,7 @@ typedef struct {
 	int epochs, head_epochs, batch, accumulate, head, seed;
 	int optimizer, batch_norm, monitor, patience;
 	double lr, momentum, weight_decay, beta1, beta2, layer_decay, clip, ema, bn_momentum;
-	bool nesterov, direct;
+	bool nesterov, direct, dropout;
 	int schedule;
 	double warmup_epochs, floor, factor;
 	char drop[TP_CFG_TEXT_MAX];

@@ -104,7 +104,8 @@ static void about_data(json_t *o, const tp_run *r)
 		json_pack("{s:o, s:o, s:O*, s:s}", "photos_by_source", count_by(m, source_of),
 			"photos_by_licence", count_by(m, licence_of), "sources",
 			(json_t *)(uintptr_t)r->sources, "pre-training",
-			"ImageNet (ILSVRC 2012), by the publisher of the backbone"));
+			r->opts->network ? NOT_DONE
+					 : "ImageNet (ILSVRC 2012), by the publisher of the backbone"));
 	json_object_set_new(o, "PreprocessingStep",
 		json_pack("{s:s, s:o, s:s}", "decode",
 			"EXIF orientation applied; large JPEGs at 1/2, 1/4 or 1/8 of their size", "tensor",
@@ -159,7 +160,7 @@ static void about_fine_tuning(json_t *o, const tp_run *r)
 			*c->freeze ? "all stages but those the recipe freezes" : "every layer"));
 	json_object_set_new(o, "Hyperparameter",
 		json_pack("{s:o, s:s}", "recipe", tp_cfg_to_json(c, tp_recipe_items), "backbone_sha256",
-			r->backbone_sha256));
+			r->opts->network ? NOT_DONE : r->backbone_sha256));
 	set_text(o, "HyperparameterOptimization", "not searched by the program");
 	json_object_set_new(o, "OptimizationTechnique",
 		json_pack("{s:s, s:b, s:f}", "optimizer", c->optimizer ? "AdamW" : "SGD with momentum",

@@ -98,16 +98,18 @@ static tp_code fail_errno(tp_err *err, const char *path)
 typedef struct {
 	tp_outfile *f;
 	uint64_t last; /* step */
+	bool once, had_last;
 	size_t kept, cut;
 } cutting;
 
 static tp_code keep_line(void *ud, const tp_run_line *line, tp_err *err)
 {
 	cutting *c = ud;
-	if (line->step > c->last) {
+	if (line->step > c->last || (c->once && c->had_last)) {
 		c->cut++;
 		return TP_OK;
 	}
+	c->had_last = line->step == c->last;
 	c->kept += line->len + 1;
 	tp_code rc = tp_outfile_write(c->f, line->text, line->len, err);
 	if (!rc)
@@ -115,10 +117,10 @@ static tp_code keep_line(void *ud, const tp_run_line *line, tp_err *err)
 	return rc;
 }
 
-/* Leaves lines up to step `last`. A log that ends there stays as it is. */
-static tp_code cut_metrics(const char *path, uint64_t last, tp_err *err)
+/* Leaves lines up to step `last`; once: of that one the first alone. A log that ends there stays as it is. */
+static tp_code cut_metrics(const char *path, uint64_t last, bool once, tp_err *err)
 {
-	cutting c = { .last = last };
+	cutting c = { .last = last, .once = once };
 	size_t bad = 0;
 	struct stat st;
 	if (stat(path, &st))
@@ -309,7 +311,7 @@ void tp_runlog_add(tp_runlog *l, uint64_t step, double epoch, const tp_run_value
 	tp_buf_dispose(&b);
 }
 
-tp_code tp_runlog_open(tp_runlog **out, const char *dir, uint64_t resume_step, tp_err *err)
+tp_code tp_runlog_open(tp_runlog **out, const char *dir, uint64_t resume_step, bool epoch_open, tp_err *err)
 {
 	tp_tfevent e;
 	double at = now();
@@ -324,7 +326,7 @@ tp_code tp_runlog_open(tp_runlog **out, const char *dir, uint64_t resume_step, t
 	if (!rc)
 		rc = tp_make_dirs(dir, err);
 	if (!rc)
-		rc = resume_step ? cut_metrics(path, resume_step, err) : set_aside(dir, err);
+		rc = resume_step ? cut_metrics(path, resume_step, epoch_open, err) : set_aside(dir, err);
 	if (!rc)
 		rc = open_metrics(&l->metrics, path, err);
 	if (!rc)

@@ -5,6 +5,7 @@
 #define TP_TRAIN_RUNLOG_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,11 +32,13 @@ typedef struct {
 typedef struct tp_runlog tp_runlog; /* opaque: owns both files */
 
 /* dir          made when it is not there
+ * epoch_open   the checkpoint is from before its epoch's own line: of several lines of resume_step the first stays
  * resume_step  0: a new log; files of an earlier one in dir are moved to dir/before-N, never overwritten. Else the
  *              steps that were done when the checkpoint was written: what the log says of later ones is cut off (at
  *              once or not at all), as are lines that cannot be read, with a warning that counts them.
  * Errors       TP_EIO, TP_EDENIED, TP_ELIMIT (a thousand earlier logs), TP_ENOMEM. */
-TP_CHECKED tp_code tp_runlog_open(tp_runlog **out, const char *dir, uint64_t resume_step, tp_err *err);
+TP_CHECKED tp_code tp_runlog_open(
+	tp_runlog **out, const char *dir, uint64_t resume_step, bool epoch_open, tp_err *err);
 
 /* Values after `step` steps, at most TP_RUNLOG_VALUES of different tags; steps never go back. Both files have them when
  * this returns: a process that is killed loses nothing of earlier calls (a machine that loses power may).

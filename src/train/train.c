@@ -34,6 +34,7 @@ typedef struct {
 	const tp_weights *start; /* the backbone before it was rounded, for fine-tuning */
 	tp_tuned tuned;
 	tp_features f;
+	bool uncached;
 	tp_table t[TP_SPLITS];
 	tp_head head;
 	float *logits[TP_SPLITS], *scores[TP_SPLITS];
@@ -44,6 +45,27 @@ typedef struct {
 } trainer;
 
 /* ---- what goes in ------------------------------------------------------------------------------------- */
+
+tp_prep tp_arch_prep(const tp_arch *arch, int side)
+{
+	int px = side ? side : arch->side;
+	tp_prep p = { .side = px, .resize = px, .fit = TP_FIT_CROP, .filter = TP_BICUBIC };
+	memcpy(p.mean, arch->mean, sizeof p.mean);
+	memcpy(p.std, arch->std, sizeof p.std);
+	p.bgr = arch->bgr;
+	return p;
+}
+
+/* A network without weights: they are made up when training begins. */
+static tp_code open_network(trainer *t, tp_err *err)
+{
+	t->run.arch = tp_arch_find(t->o->network);
+	if (!t->run.arch)
+		return tp_fail(err, TP_EINVAL, "there is no network \"%.60s\"; tepal model list shows them",
+			t->o->network);
+	t->prep = tp_arch_prep(t->run.arch, t->o->side);
+	return TP_OK;
+}
 
 /* A tepal model brings its preparation along; plain weights get the architecture's. */
 static tp_code open_backbone(trainer *t, tp_err *err)
@@ -60,13 +82,7 @@ static tp_code open_backbone(trainer *t, tp_err *err)
 	t->run.arch = tp_arch_find(name ? name : "efficientnet-lite0");
 	if (!t->run.arch)
 		return tp_fail(err, TP_EFORMAT, "%s: unknown architecture \"%.60s\"", path, name);
-	t->prep = (tp_prep){ .side = t->run.arch->side,
-		.resize = t->run.arch->side,
-		.fit = TP_FIT_CROP,
-		.filter = TP_BICUBIC };
-	memcpy(t->prep.mean, t->run.arch->mean, sizeof t->prep.mean);
-	memcpy(t->prep.std, t->run.arch->std, sizeof t->prep.std);
-	t->prep.bgr = t->run.arch->bgr;
+	t->prep = tp_arch_prep(t->run.arch, 0);
 	w = t->raw;
 	if (tp_weights_meta(t->raw, "preprocessing")) { /* a model of ours: let its own reader check it */
 		rc = tp_model_load(&t->from, path, err);
@@ -429,10 +445,11 @@ static tp_code features(trainer *t, tp_err *err)
 	tp_feature_opts fo = { .arch = t->run.arch,
 		.backbone = t->backbone,
 		.prep = t->prep,
-		.cache_dir = t->o->cache_dir,
+		.cache_dir = t->uncached ? NULL : t->o->cache_dir,
 		.threads = t->o->threads,
 		.quiet = t->o->quiet };
 	tp_code rc = tp_features_compute(&t->f, &t->m, &fo, err);
+	t->uncached = t->uncached || t->f.unkept; /* the fine-tuned network's features: not said again */
 	return rc ? rc : make_tables(t, err);
 }
 
@@ -465,23 +482,23 @@ static tp_code take_classifier(trainer *t, tp_err *err)
 static tp_code fine_tune(trainer *t, tp_err *err)
 {
 	const tp_recipe *r = t->o->recipe;
-	tp_code rc = TP_OK;
-	if (r->head == TP_HEAD_FITTED) {
-		rc = features(t, err);
-		if (!rc)
-			rc = choose_penalty(t, err);
-	}
 	tp_tune_job job = { .m = &t->m,
-		.state = t->f.state,
 		.arch = t->run.arch,
 		.backbone = t->start,
-		.head = r->head == TP_HEAD_FITTED ? &t->head : NULL,
 		.prep = &t->prep,
 		.recipe = r,
 		.dir = t->o->run,
 		.resume = t->o->resume,
 		.threads = t->o->threads,
 		.quiet = t->o->quiet };
+	tp_code rc = tp_tune_check(&job, err);
+	if (!rc && r->head == TP_HEAD_FITTED) {
+		rc = features(t, err);
+		if (!rc)
+			rc = choose_penalty(t, err);
+		job.state = t->f.state;
+		job.head = &t->head;
+	}
 	if (!rc)
 		rc = tp_tune(&t->tuned, &job, err);
 	if (rc)
@@ -493,7 +510,12 @@ static tp_code fine_tune(trainer *t, tp_err *err)
 	rc = tp_round_backbone(&t->backbone, t->run.arch, t->tuned.weights, err);
 	if (!rc)
 		rc = take_classifier(t, err);
-	return rc ? rc : features(t, err);
+	if (!rc)
+		rc = features(t, err);
+	return rc == TP_ECANCEL
+		       ? tp_fail(err, rc, "stopped; the network in %s is trained: --resume does the rest",
+				 t->o->run)
+		       : rc;
 }
 
 static tp_code fit_head(trainer *t, tp_err *err)
@@ -518,7 +540,7 @@ static tp_code train(trainer *t, tp_err *err)
 	double t0 = tp_now();
 	tp_code rc = open_sources(t, err);
 	if (!rc)
-		rc = open_backbone(t, err);
+		rc = t->o->network ? open_network(t, err) : open_backbone(t, err);
 	if (!rc)
 		rc = tp_manifest_open(&t->m, t->o->photos, t->o->seed, err);
 	if (rc)

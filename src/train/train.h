@@ -20,6 +20,7 @@ typedef struct {
 	float *v;       /* n x dim; a bad photo's row is zero */
 	uint8_t *state; /* TP_FEATURE_* */
 	size_t n_bad;
+	bool unkept; /* the cache could not be written; it was said */
 } tp_features;
 enum { TP_FEATURE_MISSING, TP_FEATURE_DONE, TP_FEATURE_BAD };
 
@@ -27,7 +28,7 @@ typedef struct {
 	const tp_arch *arch;
 	const tp_weights *backbone;
 	tp_prep prep;
-	const char *cache_dir; /* NULL: no cache */
+	const char *cache_dir; /* NULL: no cache; one that cannot be written costs a warning */
 	int threads;
 	bool quiet;
 } tp_feature_opts;
@@ -123,6 +124,8 @@ TP_CHECKED tp_code tp_knn_accuracy(
 
 typedef struct {
 	const char *photos, *backbone, *output, *name, *sources, *cache_dir;
+	const char *
+		network; /* trained from nothing, instead of a backbone; needs a recipe, whose head is random */
 	uint64_t seed;
 	int side; /* pixels the network reads; 0: the backbone's own */
 	int threads;
@@ -135,6 +138,10 @@ typedef struct {
 		show_augment; /* write a picture of what the recipe makes of photos here, and do nothing else */
 	const char *report;   /* a copy of the run's report (html_report.h) goes here */
 } tp_train_opts;
+
+/* How photos become what a network reads, where its weights bring no preparation of their own: the centre square.
+ * side  pixels; 0: what it was pre-trained at. */
+tp_prep tp_arch_prep(const tp_arch *arch, int side);
 
 /* Trains, writes the model, prints the report on stdout. */
 TP_CHECKED tp_code tp_train(const tp_train_opts *o, tp_err *err);

@@ -1,9 +1,13 @@
 /* The loop of fine-tuning: see tune.h. */
 #include "train/tune.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/cancel.h"
 #include "base/file.h"
@@ -171,6 +175,7 @@ static tp_code make_learner(tp_tuner *t, tp_err *err)
 	o.bn_momentum = (float)t->r->bn_momentum;
 	o.running_stat = t->r->batch_norm;
 	o.direct = t->r->direct;
+	o.whole = !t->r->dropout;
 	if (t->l && head_only == t->head_only)
 		return TP_OK;
 	tp_learner_free(t->l);
@@ -212,8 +217,56 @@ static tp_code check_dir(const tp_tune_job *job, tp_err *err)
 			"--run",
 			job->dir);
 	if (job->resume && !tp_tune_has_checkpoint(job->dir))
-		return tp_fail(err, TP_ENOTFOUND, "%s holds no run to go on with", job->dir);
-	return tp_make_dirs(job->dir, err);
+		return tp_fail(err, TP_ENOTFOUND,
+			"%s holds no run to go on with; without --resume one is begun", job->dir);
+	return TP_OK;
+}
+
+tp_code tp_tune_check(const tp_tune_job *job, tp_err *err)
+{
+	bool frozen[TP_MAX_STAGES] = { 0 };
+	tp_lr_opts lr;
+	tp_augment a;
+	tp_net *net = NULL;
+	tp_code rc = check_dir(job, err);
+	if (!rc)
+		rc = tp_recipe_schedule(&lr, job->recipe, err);
+	if (!rc)
+		rc = tp_recipe_augment(&a, job->recipe, err);
+	if (!rc)
+		rc = tp_net_new(&net, job->arch, (int)job->m->n_taxa, err);
+	if (!rc)
+		rc = tp_recipe_frozen(frozen, job->recipe, net, err);
+	tp_net_free(net);
+	return rc;
+}
+
+/* What a killed process left half written. */
+static void sweep(const char *dir)
+{
+	tp_names names = { 0 };
+	if (!tp_dir_list(&names, dir, NULL))
+		for (size_t i = 0; i < names.len; i++) {
+			char *path = strstr(names.v[i], ".tmp") ? tp_path_join(dir, names.v[i]) : NULL;
+			if (path && tp_is_file(path))
+				unlink(path);
+			tp_free(path);
+		}
+	tp_names_free(&names);
+}
+
+/* The folder is one process's at a time. A file system without locks is taken as it is. */
+static tp_code take_dir(tp_tuner *t, tp_err *err)
+{
+	const char *dir = t->job->dir;
+	tp_code rc = tp_make_dirs(dir, err);
+	if (rc)
+		return rc;
+	t->lock = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (t->lock >= 0 && flock(t->lock, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK)
+		return tp_fail(err, TP_EBUSY, "%s: another process trains in it", dir);
+	sweep(dir);
+	return TP_OK;
 }
 
 /* DIR/recipe.json: what the run was told, every default included. */
@@ -236,15 +289,11 @@ static tp_code write_recipe(const tp_tuner *t, tp_err *err)
 	return rc;
 }
 
-static tp_code start(tp_tuner *t, tp_err *err)
+/* What the run trains with, and how that is cut into steps. */
+static tp_code make_steps(tp_tuner *t, tp_err *err)
 {
-	tp_lr_opts lr;
 	t->classes = (int)t->job->m->n_taxa;
-	t->s.stop = (tp_stop)TP_STOP_INIT;
-	t->epochs = json_array();
-	tp_code rc = t->epochs ? check_dir(t->job, err) : tp_nomem(err, 0);
-	if (!rc)
-		rc = list_photos(t, err);
+	tp_code rc = list_photos(t, err);
 	if (rc)
 		return rc;
 	t->batch = (size_t)t->r->batch < t->n_train ? t->r->batch : (int)t->n_train;
@@ -257,19 +306,56 @@ static tp_code start(tp_tuner *t, tp_err *err)
 		return tp_fail(err, TP_EINVAL,
 			"accumulate = %d batches of %d photos are more than the %zu there are to train with",
 			t->r->accumulate, t->batch, t->n_train);
-	rc = tp_recipe_schedule(&lr, t->r, err);
+	return TP_OK;
+}
+
+/* The weights before the first step: a backbone's with a classifier for these species, or the whole network from
+ * nothing. */
+static tp_code make_weights(tp_tuner *t, tp_err *err)
+{
+	tp_weights *made_up = NULL;
+	tp_code rc = tp_net_new(&t->net, t->job->arch, t->classes, err);
+	if (!rc)
+		rc = tp_params_init(&t->p, t->net, err);
+	if (!rc && t->job->backbone) {
+		rc = tp_params_load(&t->p, t->job->backbone, true, err);
+		if (!rc)
+			start_classifier(t);
+		return rc;
+	}
+	if (!rc)
+		rc = tp_net_init(&made_up, t->net, (uint64_t)t->r->seed, err);
+	if (!rc)
+		rc = tp_params_load(&t->p, made_up, false, err);
+	tp_weights_free(made_up);
+	return rc;
+}
+
+static void save_start(tp_tuner *t)
+{
+	tp_err err = { 0 };
+	if (tp_tune_save_start(t, &err))
+		tp_log(TP_LOG_WARN, "the weights before the first step were not written: %s", err.msg);
+}
+
+static tp_code start(tp_tuner *t, tp_err *err)
+{
+	tp_lr_opts lr;
+	t->s.stop = (tp_stop)TP_STOP_INIT;
+	t->epochs = json_array();
+	tp_code rc = t->epochs ? tp_tune_check(t->job, err) : tp_nomem(err, 0);
+	if (!rc)
+		rc = take_dir(t, err);
+	if (!rc)
+		rc = make_steps(t, err);
+	if (!rc)
+		rc = tp_recipe_schedule(&lr, t->r, err);
 	if (!rc)
 		rc = tp_lr_check(&lr, t->steps * (size_t)t->r->epochs, t->steps, err);
 	if (!rc)
-		rc = tp_net_new(&t->net, t->job->arch, t->classes, err);
+		rc = make_weights(t, err);
 	if (!rc)
-		rc = tp_params_init(&t->p, t->net, err);
-	if (!rc)
-		rc = tp_params_load(&t->p, t->job->backbone, true, err);
-	if (rc)
-		return rc;
-	start_classifier(t);
-	rc = make_loss(t, err);
+		rc = make_loss(t, err);
 	if (!rc)
 		rc = make_loader(t, err);
 	if (!rc)
@@ -278,11 +364,15 @@ static tp_code start(tp_tuner *t, tp_err *err)
 		rc = tp_tune_load(t, err);
 	if (!rc)
 		rc = write_recipe(t, err);
-	return rc ? rc : tp_runlog_open(&t->log, t->job->dir, t->s.step, err);
+	if (!rc && !t->job->resume)
+		save_start(t);
+	return rc ? rc : tp_runlog_open(&t->log, t->job->dir, t->s.step, t->s.at > 0, err);
 }
 
 static void dispose(tp_tuner *t)
 {
+	if (t->lock >= 0)
+		close(t->lock);
 	tp_runlog_close(t->log);
 	tp_learner_free(t->l);
 	tp_optim_free(t->o);
@@ -334,19 +424,27 @@ static void erase(const tp_tuner *t, const tp_loaded *b)
 			(uint64_t)t->s.epoch, b->samples[i]);
 }
 
-/* A batch forward and backward; its gradient is added to what is there. */
-static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, double *loss, tp_err *err)
+/* A batch from the loader as the network sees it: photos erased and mixed as the recipe says, and what they are. */
+static tp_targets vary(tp_tuner *t, const tp_loaded *b, uint64_t draw)
 {
 	int side = t->job->prep->side;
 	tp_mix_opts mix = TP_MIX_OPTS_INIT;
-	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
 	mix.mixup = t->r->mixup;
 	mix.cutmix = t->r->cutmix;
 	erase(t, b);
 	bool mixed = (mix.mixup > 0 || mix.cutmix > 0) &&
 		     tp_mix(b->x, b->n, 3, side, side, b->labels, t->other, t->share, &mix,
 			     (uint64_t)t->r->seed, draw) != TP_MIX_NONE;
-	tp_targets y = { .a = b->labels, .b = mixed ? t->other : NULL, .weight = mixed ? t->share : NULL };
+	return (tp_targets){
+		.a = b->labels, .b = mixed ? t->other : NULL, .weight = mixed ? t->share : NULL
+	};
+}
+
+/* A batch forward and backward; its gradient is added to what is there, or written over it. */
+static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, bool add, double *loss, tp_err *err)
+{
+	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
+	tp_targets y = vary(t, b, draw);
 	lo.smoothing = t->r->smoothing;
 	lo.shift = t->shift;
 	lo.weights = t->weights;
@@ -360,7 +458,7 @@ static tp_code learn(tp_tuner *t, const tp_loaded *b, uint64_t draw, double *los
 	for (size_t i = 0; t->r->accumulate > 1 && i < (size_t)b->n * (size_t)t->classes; i++)
 		t->logits[i] *= scale;
 	if (!rc)
-		rc = tp_learner_backward(t->l, t->logits, err);
+		rc = tp_learner_backward(t->l, t->logits, add, err);
 	t->s.loss += mean * b->n;
 	t->s.seen += (size_t)b->n;
 	*loss += mean / t->r->accumulate;
@@ -403,11 +501,20 @@ static void log_step(tp_tuner *t, double loss, double lr, double norm)
 	t->waited = s.waited;
 }
 
+/* A batch is the readable photos of the order, one after the other: those between could not be read. */
+static void move_on(tp_tuner *t, const tp_loaded *b)
+{
+	for (int i = 0; i < b->n; i++) {
+		while (t->s.place < t->n_train && t->order[t->s.place] != b->samples[i])
+			t->s.place++;
+		t->s.place++;
+	}
+}
+
 /* The gradient of a step's batches; *over when the epoch has no whole step left. */
 static tp_code gather(tp_tuner *t, double *loss, bool *over, tp_err *err)
 {
 	tp_code rc = TP_OK;
-	memset(t->p.g, 0, t->p.n * sizeof *t->p.g);
 	for (int k = 0; k < t->r->accumulate && !rc; k++) {
 		tp_loaded b;
 		rc = tp_loader_next(&b, t->loader, err);
@@ -415,7 +522,10 @@ static tp_code gather(tp_tuner *t, double *loss, bool *over, tp_err *err)
 		if (*over)
 			return TP_OK;
 		if (!rc)
-			rc = learn(t, &b, t->s.step * (uint64_t)t->r->accumulate + (uint64_t)k, loss, err);
+			move_on(t, &b);
+		if (!rc)
+			rc = learn(t, &b, t->s.step * (uint64_t)t->r->accumulate + (uint64_t)k, k > 0, loss,
+				err);
 	}
 	return rc;
 }
@@ -451,13 +561,28 @@ tp_code tp_tune_weights(tp_weights **out, tp_tuner *t, tp_err *err)
 	return tp_params_copy(out, &p, err);
 }
 
-/* A checkpoint that cannot be written is no reason to lose the run: the one before is still there. */
+static tp_code save_best(tp_tuner *t, tp_err *err)
+{
+	tp_code rc = t->best_unsaved ? tp_tune_save_best(t, err) : TP_OK;
+	t->best_unsaved = rc;
+	return rc;
+}
+
+/* A checkpoint that cannot be written is no reason to lose the run: the one before is still there. It is not written
+ * either when the best weights it counts on are not on the disk. */
 static void save(tp_tuner *t)
 {
 	tp_err err = { 0 };
-	if (tp_tune_save(t, &err))
-		tp_log(TP_LOG_WARN, "step=%llu no checkpoint was written, the one before is kept: %s",
-			(unsigned long long)t->s.step, err.msg);
+	tp_code rc = save_best(t, &err);
+	if (!rc)
+		rc = tp_tune_save(t, &err);
+	if (!rc) {
+		t->saved = true;
+		t->saved_step = t->s.step;
+		return;
+	}
+	tp_log(TP_LOG_WARN, "step=%llu no checkpoint was written%s: %s", (unsigned long long)t->s.step,
+		t->saved ? ", the one before is kept" : "", err.msg);
 }
 
 static tp_code train_epoch(tp_tuner *t, tp_err *err)
@@ -470,7 +595,7 @@ static tp_code train_epoch(tp_tuner *t, tp_err *err)
 	if (!rc)
 		rc = tp_sampler_order(t->order, t->sampler, (uint64_t)t->s.epoch, err);
 	if (!rc)
-		rc = tp_loader_start(t->loader, (uint64_t)t->s.epoch, t->order, t->n_train, t->s.at, err);
+		rc = tp_loader_start(t->loader, (uint64_t)t->s.epoch, t->order, t->n_train, t->s.place, err);
 	size_t a_step = (size_t)t->batch * (size_t)t->r->accumulate;
 	t->clock = tp_now();
 	tp_progress *p = tp_progress_start(what, t->steps * a_step - t->s.at, t->job->quiet);
@@ -505,16 +630,12 @@ static double monitored(const tp_tuner *t, const tp_metrics *m, double train_los
 	return !strcmp(name, "loss") ? m->nll : !strcmp(name, "top1") ? m->top1 : m->macro_top1;
 }
 
-static tp_code keep_best(tp_tuner *t, tp_weights *w, tp_err *err)
+/* save(), which follows, writes them. */
+static void keep_best(tp_tuner *t, tp_weights *w)
 {
 	tp_weights_free(t->best);
 	t->best = w;
-	tp_code rc = tp_tune_save_best(t, err);
-	if (rc) {
-		tp_log(TP_LOG_WARN, "the best weights were not written: %s", err->msg);
-		rc = TP_OK;
-	}
-	return rc;
+	t->best_unsaved = true;
 }
 
 static void note_epoch(tp_tuner *t, const tp_metrics *m, double loss, double right)
@@ -571,7 +692,7 @@ static tp_code end_epoch(tp_tuner *t, bool *stop, tp_err *err)
 		tp_stop_verdict v = tp_stop_next(&t->s.stop, &so, monitored(t, &m, loss));
 		*stop = v == TP_STOP_NOW;
 		if (v == TP_STOP_BETTER) {
-			rc = keep_best(t, w, err);
+			keep_best(t, w);
 			w = NULL;
 		}
 	}
@@ -582,7 +703,7 @@ static tp_code end_epoch(tp_tuner *t, bool *stop, tp_err *err)
 		return rc;
 	write_report(t);
 	t->s.epoch++;
-	t->s.at = t->s.seen = 0;
+	t->s.at = t->s.place = t->s.seen = 0;
 	t->s.loss = t->s.right = 0;
 	save(t);
 	return TP_OK;
@@ -624,9 +745,25 @@ static bool had_enough(const tp_tuner *t)
 	return patience > 0 && t->s.stop.seen && t->s.stop.seen - 1 - t->s.stop.best_at >= patience;
 }
 
+/* What a run that ended too early leaves. */
+static tp_code say_what_is_kept(const tp_tuner *t, tp_code rc, tp_err *err)
+{
+	const char *dir = t->job->dir;
+	if (rc == TP_ECANCEL && t->saved)
+		return tp_fail(err, rc,
+			"stopped; %s holds the run as it was after step %llu: --resume goes on", dir,
+			(unsigned long long)t->saved_step);
+	if (rc == TP_ECANCEL)
+		return tp_fail(err, rc, "stopped; no checkpoint could be written to %s", dir);
+	if (rc == TP_EINVAL && t->saved)
+		return tp_context(err, rc, "the last checkpoint, after step %llu, is kept in %s: ",
+			(unsigned long long)t->saved_step, dir);
+	return rc;
+}
+
 tp_code tp_tune(tp_tuned *out, const tp_tune_job *job, tp_err *err)
 {
-	tp_tuner t = { .job = job, .r = job->recipe };
+	tp_tuner t = { .job = job, .r = job->recipe, .lock = -1 };
 	tp_code rc = start(&t, err);
 	bool stop = !rc && had_enough(&t);
 	while (!rc && !stop && t.s.epoch < job->recipe->epochs) {
@@ -638,8 +775,8 @@ tp_code tp_tune(tp_tuned *out, const tp_tune_job *job, tp_err *err)
 		name_bad(&t);
 	if (!rc)
 		rc = finish(out, &t, err);
-	else if (rc == TP_EINVAL && t.loader && tp_tune_has_checkpoint(job->dir) && t.log)
-		tp_context(err, rc, "the last checkpoint is kept in %s: ", job->dir);
+	else if (t.log)
+		say_what_is_kept(&t, rc, err);
 	dispose(&t);
 	return rc;
 }
@@ -649,4 +786,42 @@ void tp_tuned_dispose(tp_tuned *t)
 	tp_weights_free(t->weights);
 	json_decref(t->history);
 	*t = (tp_tuned){ 0 };
+}
+
+/* ---- the batches alone --------------------------------------------------------------------------------------- */
+
+static tp_code hand_out(tp_tuner *t, tp_tune_batch_fn fn, void *ud, tp_err *err)
+{
+	uint64_t draw = (uint64_t)t->s.epoch * t->steps * (uint64_t)t->r->accumulate;
+	tp_code rc = tp_sampler_order(t->order, t->sampler, (uint64_t)t->s.epoch, err);
+	if (!rc)
+		rc = tp_loader_start(t->loader, (uint64_t)t->s.epoch, t->order, t->n_train, 0, err);
+	for (size_t i = 0; i < t->steps * (size_t)t->r->accumulate && !rc; i++, draw++) {
+		tp_loaded b;
+		rc = tp_loader_next(&b, t->loader, err);
+		if (!rc && b.n < t->batch)
+			break;
+		if (!rc) {
+			tp_tune_batch out = { .epoch = t->s.epoch, .n = b.n, .x = b.x };
+			out.y = vary(t, &b, draw);
+			rc = fn(ud, &out, err);
+		}
+	}
+	return rc;
+}
+
+tp_code tp_tune_batches(const tp_tune_job *job, int epoch, tp_tune_batch_fn fn, void *ud, tp_err *err)
+{
+	tp_tuner t = { .job = job, .r = job->recipe };
+	tp_code rc = make_steps(&t, err);
+	if (!rc)
+		rc = make_loss(&t, err);
+	if (!rc)
+		rc = make_loader(&t, err);
+	for (t.s.epoch = epoch; t.s.epoch < t.r->epochs && !rc; t.s.epoch++)
+		rc = hand_out(&t, fn, ud, err);
+	if (t.loader)
+		name_bad(&t);
+	dispose(&t);
+	return rc;
 }

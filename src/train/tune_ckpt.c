@@ -9,11 +9,13 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "train/tune_int.h"
 
 #define KEY_SUM "tepal.run.sha256"
-enum { EXTRA = TP_OPTIM_ARRAYS + 2 };
+enum { EXTRA = TP_OPTIM_ARRAYS + 2, FORMAT = 1 };
+static const size_t MAX_LIST = (size_t)4 << 30;
 
 static char *path_of(const char *dir, const char *name)
 {
@@ -43,14 +45,40 @@ static tp_code classes_hash(char hex[65], const tp_tuner *t, tp_err *err)
 	return rc;
 }
 
-static json_t *state_json(const tp_tuner *t, const char *classes)
+/* The photos in their order: "train LABEL PATH" and then "val LABEL PATH", each with a zero byte behind it. A run's order
+ * and its best epoch mean nothing for others. */
+static tp_code photos_hash(char hex[65], const tp_tuner *t, tp_err *err)
+{
+	tp_buf b;
+	tp_code rc = TP_OK;
+	tp_buf_init(&b, MAX_LIST);
+	for (size_t i = 0; i < t->n_train && !rc; i++) {
+		rc = tp_buf_addf(&b, err, "train %d %s", t->train[i].label, t->train[i].path);
+		if (!rc)
+			rc = tp_buf_add(&b, "", 1, err);
+	}
+	for (size_t i = 0; i < t->n_val && !rc; i++) {
+		const tp_photo *p = &t->job->m->photos[t->val[i]];
+		rc = tp_buf_addf(&b, err, "val %d %s", p->species, p->path);
+		if (!rc)
+			rc = tp_buf_add(&b, "", 1, err);
+	}
+	if (!rc)
+		memcpy(hex, tp_sha256_of(b.ptr, b.len).hex, 65);
+	tp_buf_dispose(&b);
+	return rc;
+}
+
+static json_t *state_json(const tp_tuner *t, const char *classes, const char *photos)
 {
 	const tp_tune_state *s = &t->s;
 	return json_pack(
-		"{s:i, s:s, s:s, s:i, s:o, s:I, s:i, s:I, s:f, s:f, s:I, s:i, s:i, s:f, s:f, s:I, s:O}",
-		"format", 1, "architecture", t->job->arch->name, "classes", classes, "side",
-		t->job->prep->side, "recipe", tp_cfg_to_json(t->r, tp_recipe_items), "step",
-		(json_int_t)s->step, "epoch", s->epoch, "at", (json_int_t)s->at, "loss", s->loss, "right",
+		"{s:i, s:s, s:s, s:s, s:I, s:I, s:i, s:o, s:I, s:i, s:I, s:I, s:f, s:f, s:I, s:i, s:i, s:f, "
+		"s:f, s:I, s:O}",
+		"format", FORMAT, "architecture", t->job->arch->name, "classes", classes, "photos", photos,
+		"n_train", (json_int_t)t->n_train, "n_val", (json_int_t)t->n_val, "side", t->job->prep->side,
+		"recipe", tp_cfg_to_json(t->r, tp_recipe_items), "step", (json_int_t)s->step, "epoch",
+		s->epoch, "at", (json_int_t)s->at, "place", (json_int_t)s->place, "loss", s->loss, "right",
 		s->right, "seen", (json_int_t)s->seen, "stop_seen", s->stop.seen, "stop_best_at",
 		s->stop.best_at, "stop_best", s->stop.best, "seconds", s->seconds, "optimizer_step",
 		(json_int_t)*tp_optim_state(t->o).step, "epochs", t->epochs);
@@ -137,13 +165,15 @@ static tp_code write_file(const tp_weights *w, const tp_tensor *extra, size_t n_
 tp_code tp_tune_save(tp_tuner *t, tp_err *err)
 {
 	tp_tensor extra[EXTRA];
-	char names[EXTRA][48], classes[65];
+	char names[EXTRA][48], classes[65], photos[65];
 	char *text = NULL, *path = path_of(t->job->dir, "last.safetensors");
 	tp_weights *w = NULL;
 	json_t *state = NULL;
 	tp_code rc = path ? classes_hash(classes, t, err) : tp_nomem(err, strlen(t->job->dir));
 	if (!rc)
-		rc = (state = state_json(t, classes)) ? TP_OK : tp_nomem(err, 0);
+		rc = photos_hash(photos, t, err);
+	if (!rc)
+		rc = (state = state_json(t, classes, photos)) ? TP_OK : tp_nomem(err, 0);
 	if (!rc)
 		rc = tp_json_dump(&text, state, err);
 	if (!rc)
@@ -157,38 +187,83 @@ tp_code tp_tune_save(tp_tuner *t, tp_err *err)
 	return rc;
 }
 
-/* The best epoch's weights as plain weights of the architecture: --backbone takes them. */
-tp_code tp_tune_save_best(tp_tuner *t, tp_err *err)
+/* Plain weights of the architecture: --backbone takes them. */
+static tp_code save_plain(const tp_tuner *t, const tp_weights *w, const char *name, tp_err *err)
 {
-	char *path = path_of(t->job->dir, "best.safetensors");
-	tp_code rc = path ? write_file(t->best, NULL, 0, path, t->job->arch->name, NULL, err)
+	char *path = path_of(t->job->dir, name);
+	tp_code rc = path ? write_file(w, NULL, 0, path, t->job->arch->name, NULL, err)
 			  : tp_nomem(err, strlen(t->job->dir));
 	tp_free(path);
 	return rc;
 }
 
+tp_code tp_tune_save_best(tp_tuner *t, tp_err *err)
+{
+	return save_plain(t, t->best, "best.safetensors", err);
+}
+
+tp_code tp_tune_save_start(tp_tuner *t, tp_err *err)
+{
+	tp_weights *w = NULL;
+	tp_code rc = tp_params_copy(&w, &t->p, err);
+	if (!rc)
+		rc = save_plain(t, w, "start.safetensors", err);
+	tp_weights_free(w);
+	return rc;
+}
+
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
-/* The first setting that differs; how long a run goes on and how often it saves may change. */
+/* The first setting that differs; how long a run goes on and how often it saves may change. A setting that the checkpoint
+ * does not have has come since: the run was as that one's default. */
 static tp_code check_recipe(const json_t *was, const tp_recipe *now, tp_err *err)
 {
-	json_t *mine = tp_cfg_to_json(now, tp_recipe_items), *v;
+	tp_recipe defaults;
 	const char *key;
-	tp_code rc = mine ? TP_OK : tp_nomem(err, 0);
+	json_t *v;
+	tp_cfg_defaults(&defaults, tp_recipe_items);
+	json_t *mine = tp_cfg_to_json(now, tp_recipe_items),
+	       *without = tp_cfg_to_json(&defaults, tp_recipe_items);
+	tp_code rc = mine && without ? TP_OK : tp_nomem(err, 0);
 	json_object_foreach(mine, key, v)
 	{
 		const json_t *old = json_object_get(was, key);
+		old = old ? old : json_object_get(without, key);
 		bool free_to = !strcmp(key, "save_minutes") || !strcmp(key, "patience");
-		if (rc || free_to || (old && json_equal(old, v)))
+		if (rc || free_to || json_equal(old, v))
 			continue;
-		char *a = old ? json_dumps(old, JSON_ENCODE_ANY) : NULL, *b = json_dumps(v, JSON_ENCODE_ANY);
-		rc = tp_fail(err, TP_EINVAL, "the run was started with %s = %s, not %s", key,
-			a ? a : "nothing", b ? b : "");
+		char *a = json_dumps(old, JSON_ENCODE_ANY), *b = json_dumps(v, JSON_ENCODE_ANY);
+		rc = tp_fail(err, TP_EINVAL, "the run was started with %s = %s, not %s", key, a ? a : "",
+			b ? b : "");
 		free(a);
 		free(b);
 	}
 	json_decref(mine);
+	json_decref(without);
 	return rc;
+}
+
+/* Checkpoints of earlier versions do not say which photos they are of. */
+static tp_code check_photos(const tp_tuner *t, const json_t *j, tp_err *err)
+{
+	char now[65];
+	const json_t *was = json_object_get(j, "photos");
+	if (!was) {
+		tp_log(TP_LOG_WARN,
+			"the checkpoint in %s does not say which photos it was trained with: the "
+			"run goes on with these",
+			t->job->dir);
+		return TP_OK;
+	}
+	tp_code rc = photos_hash(now, t, err);
+	if (rc || (json_is_string(was) && !strcmp(json_string_value(was), now)))
+		return rc;
+	return tp_fail(err, TP_EINVAL,
+		"a checkpoint for other photos: %lld to train with and %lld to validate, now %zu and %zu; "
+		"folder, "
+		"species and split (--seed) have to be the same",
+		(long long)json_integer_value(json_object_get(j, "n_train")),
+		(long long)json_integer_value(json_object_get(j, "n_val")), t->n_train, t->n_val);
 }
 
 static tp_code check_same(const tp_tuner *t, const json_t *j, tp_err *err)
@@ -199,6 +274,9 @@ static tp_code check_same(const tp_tuner *t, const json_t *j, tp_err *err)
 	tp_code rc = classes_hash(classes, t, err);
 	if (rc)
 		return rc;
+	if (json_integer_value(json_object_get(j, "format")) != FORMAT)
+		return tp_fail(err, TP_EFORMAT, "a checkpoint of format %lld; this program knows %d",
+			(long long)json_integer_value(json_object_get(j, "format")), FORMAT);
 	if (!arch || strcmp(arch, t->job->arch->name) != 0)
 		return tp_fail(err, TP_EINVAL, "a checkpoint of %s, not of %s", arch ? arch : "nothing known",
 			t->job->arch->name);
@@ -207,26 +285,33 @@ static tp_code check_same(const tp_tuner *t, const json_t *j, tp_err *err)
 	if (json_integer_value(json_object_get(j, "side")) != t->job->prep->side)
 		return tp_fail(err, TP_EINVAL, "a checkpoint for photos of %lld pixels, not %d",
 			(long long)json_integer_value(json_object_get(j, "side")), t->job->prep->side);
-	return check_recipe(json_object_get(j, "recipe"), t->r, err);
+	rc = check_recipe(json_object_get(j, "recipe"), t->r, err);
+	return rc ? rc : check_photos(t, j, err);
 }
 
 static tp_code take_state(tp_tuner *t, const json_t *j, tp_err *err)
 {
-	json_int_t step, at, seen, optimizer_step;
+	json_int_t step, at, place = -1, seen, optimizer_step;
 	json_t *epochs;
 	tp_tune_state *s = &t->s;
 	json_error_t why;
 	if (json_unpack_ex((json_t *)(uintptr_t)j, &why, 0,
-		    "{s:I, s:i, s:I, s:F, s:F, s:I, s:i, s:i, s:F, s:F, s:I, s:o}", "step", &step, "epoch",
-		    &s->epoch, "at", &at, "loss", &s->loss, "right", &s->right, "seen", &seen, "stop_seen",
-		    &s->stop.seen, "stop_best_at", &s->stop.best_at, "stop_best", &s->stop.best, "seconds",
-		    &s->seconds, "optimizer_step", &optimizer_step, "epochs", &epochs))
+		    "{s:I, s:i, s:I, s?I, s:F, s:F, s:I, s:i, s:i, s:F, s:F, s:I, s:o}", "step", &step,
+		    "epoch", &s->epoch, "at", &at, "place", &place, "loss", &s->loss, "right", &s->right,
+		    "seen", &seen, "stop_seen", &s->stop.seen, "stop_best_at", &s->stop.best_at, "stop_best",
+		    &s->stop.best, "seconds", &s->seconds, "optimizer_step", &optimizer_step, "epochs",
+		    &epochs))
 		return tp_fail(err, TP_EFORMAT, "where the run was: %s", why.text);
-	if (step < 0 || at < 0 || (size_t)at > t->n_train || seen < 0 || s->epoch < 0 || optimizer_step < 0 ||
-		!json_is_array(epochs))
+	if (!json_object_get(j, "place"))
+		place = at;
+	if (step < 0 || at < 0 || place < at || (size_t)place > t->n_train || seen < 0 || s->epoch < 0 ||
+		optimizer_step < 0 || !json_is_array(epochs))
 		return tp_fail(err, TP_EFORMAT, "where the run was makes no sense");
 	s->step = (uint64_t)step;
 	s->at = (size_t)at;
+	s->place = (size_t)place;
+	t->saved = true;
+	t->saved_step = s->step;
 	s->seen = (size_t)seen;
 	*tp_optim_state(t->o).step = (uint64_t)optimizer_step;
 	json_decref(t->epochs);

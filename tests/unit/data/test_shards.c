@@ -484,6 +484,7 @@ static int lists(void)
 	CHECK_OK(tp_pack(&done, &o, &err), err);
 	CHECK_OK(tp_file_read(&text, &len, at("l/shards.json"), 1 << 20, &err), err);
 	static const char *const change[][3] = { { "train-000000.tar", "../tn-000000.tar", "not a name" },
+		{ "train-000000.tar", "train/000000.tar", "not a name" },
 		{ "\"packed\":93", "\"packed\":92", "accounted" },
 		{ "\"tepal_shards\":1", "\"tepal_shards\":7", "7" },
 		{ "\"seen\":95", "\"seen\":94", "accounted" } };
@@ -522,10 +523,15 @@ static int stopped(void)
 	if (put(at("s/train-000000.tar.tmpAbCdEf"), "half", 4) ||
 		put(at("s/.work/train-00000000.chunk.tmpAbCdEf"), "h", 1))
 		return 1;
-	if (put(at("s/train-000001.tar"), "not what belongs here", 21)) /* and what it never would */
-		return 1;
-	CHECK_OK(tp_pack(&done, &o, &err), err);
+	/* and what it never would: a shard as long as it should be, with another byte in it */
+	uint8_t *tar = NULL;
+	size_t len = 0;
 	CHECK_OK(tp_pack(&done, &p, &err), err);
+	CHECK_OK(tp_file_read(&tar, &len, at("once/train-000001.tar"), 1 << 24, &err), err);
+	if (put(at("s/train-000001.tar"), tar, len) || flip_byte(at("s/train-000001.tar"), 900))
+		return 1;
+	tp_free(tar);
+	CHECK_OK(tp_pack(&done, &o, &err), err);
 	if (same_folders(o.output, p.output))
 		return 1;
 	CHECK(!tp_make_dirs(at("full"), NULL) && !put(at("full/mine.txt"), "x", 1), "put");

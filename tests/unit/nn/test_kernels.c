@@ -9,7 +9,7 @@
 #include "nn/kernels.h"
 #include "t.h"
 
-static const char *const isas[] = { "avx512", "avx2", "c", "c16" };
+static const char *const isas[] = { "avx512", "avx2", "neon", "c", "c16" };
 enum { N_ISAS = sizeof isas / sizeof *isas };
 
 /* The largest difference a check has seen, to choose tolerances by. */
@@ -34,6 +34,26 @@ static int each_isa(int (*check)(const tp_kernels *k))
 	}
 	CHECK(ran >= 2, "only %d instruction sets", ran);
 	printf("%d instruction sets, largest difference %.1e\n", ran, worst);
+	return 0;
+}
+
+/* The portable ones run anywhere, and NEON on every 64-bit ARM: none of them may be lost without notice. */
+static int test_tables(void)
+{
+	static const char *const always[] = { "c", "c16" };
+	for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+		CHECK(tp_kernels_find(always[i]), "no kernels for %s", always[i]);
+	for (size_t i = 0; i < N_ISAS; i++) {
+		const tp_kernels *k = tp_kernels_find(isas[i]);
+		if (k)
+			printf("%s: blocks of %d%s\n", k->isa, k->block, k->native ? "" : ", not native");
+		if (k && k->native)
+			CHECK(tp_kernels_best(k->block) == k, "%s is not the best of its blocks", k->isa);
+	}
+#ifdef __aarch64__
+	CHECK(tp_kernels_best(4) && tp_kernels_best(4)->native, "no kernels for NEON");
+#endif
+	CHECK(!tp_kernels_find("x") && !tp_kernels_best(5), "kernels for what there is not");
 	return 0;
 }
 
@@ -763,8 +783,8 @@ static int test_nothing_is_left(void)
 
 int main(void)
 {
-	return RUN(T(test_pools), T(test_gradients_of_pools), T(test_global_pool), T(test_pointwise),
-		T(test_batch_norm), T(test_a_mean_far_from_zero_costs_no_digits),
+	return RUN(T(test_tables), T(test_pools), T(test_gradients_of_pools), T(test_global_pool),
+		T(test_pointwise), T(test_batch_norm), T(test_a_mean_far_from_zero_costs_no_digits),
 		T(test_weight_gradient_of_depthwise_convolutions), T(test_winograd),
 		T(test_winograd_data_gradient), T(test_winograd_weight_gradient), T(test_nothing_is_left));
 }

@@ -160,7 +160,7 @@ static int test_gradients_are_differences(void)
 	if (bad)
 		return 1;
 	CHECK(isfinite(loss_of(&f, &err)), "%s", err.msg);
-	CHECK_OK(tp_learner_backward(f.l, f.weight, &err), err);
+	CHECK_OK(tp_learner_backward(f.l, f.weight, true, &err), err);
 	for (size_t i = 0; i < f.net->n_params; i++) {
 		const tp_net_param *q = &f.net->param[i];
 		size_t n = 1;
@@ -231,7 +231,7 @@ static int test_frozen_stages_stay(void)
 		if (setup(&f, &o))
 			return 1;
 		CHECK(isfinite(loss_of(&f, &err)), "%s", err.msg);
-		CHECK_OK(tp_learner_backward(f.l, f.weight, &err), err);
+		CHECK_OK(tp_learner_backward(f.l, f.weight, true, &err), err);
 		for (size_t i = 0; i < f.net->n_params; i++) {
 			const tp_net_param *q = &f.net->param[i];
 			const float *buf = f.p.buf + f.p.off[i];
@@ -250,20 +250,25 @@ static int test_frozen_stages_stay(void)
 /* Gradients add up over backward passes, and a step repeats bit for bit. */
 static int test_steps_repeat(void)
 {
-	for (int threads = 1; threads <= 2; threads++) {
+	for (int threads = 0; threads <= 3; threads++) {
 		fixture a, b;
 		tp_err err = { 0 };
-		tp_learn_opts o = opts(false, threads);
+		tp_learn_opts o = opts(!threads, threads ? threads : 1);
 		if (setup(&a, &o) || setup(&b, &o))
 			return 1;
 		double la = loss_of(&a, &err), lb = loss_of(&b, &err);
 		CHECK(la == lb, "losses %.9g and %.9g", la, lb);
-		CHECK_OK(tp_learner_backward(a.l, a.weight, &err), err);
-		CHECK_OK(tp_learner_backward(b.l, b.weight, &err), err);
+		CHECK_OK(tp_learner_backward(a.l, a.weight, true, &err), err);
+		CHECK_OK(tp_learner_backward(b.l, b.weight, true, &err), err);
 		CHECK(!memcmp(a.p.g, b.p.g, a.p.n * sizeof(float)), "gradients differ");
 		CHECK(!memcmp(a.p.buf, b.p.buf, a.p.n_buf * sizeof(float)), "running statistics differ");
 		CHECK_OK(tp_learner_forward(b.l, b.in, b.logits, 3, &err), err);
-		CHECK_OK(tp_learner_backward(b.l, b.weight, &err), err);
+		CHECK_OK(tp_learner_backward(b.l, b.weight, true, &err), err);
+		/* written over, not added to: what was there does not matter */
+		for (size_t i = 0; i < a.p.n; i++) /* zeros between two parameters stay */
+			a.p.g[i] = a.p.g[i] != 0 ? NAN : 0;
+		CHECK_OK(tp_learner_forward(a.l, a.in, a.logits, 3, &err), err);
+		CHECK_OK(tp_learner_backward(a.l, a.weight, false, &err), err);
 		for (size_t i = 0; i < a.p.n; i++)
 			CHECK(fabsf(b.p.g[i] - 2 * a.p.g[i]) <= 1e-4f * fabsf(a.p.g[i]) + 1e-5f,
 				"gradient %zu: %g, twice %g", i, (double)b.p.g[i], (double)a.p.g[i]);
@@ -283,8 +288,8 @@ static int test_twins_agree(void)
 		if (setup(&a, &plain) || setup(&b, &fast))
 			return 1;
 		CHECK(isfinite(loss_of(&a, &err)) && isfinite(loss_of(&b, &err)), "%s", err.msg);
-		CHECK_OK(tp_learner_backward(a.l, a.weight, &err), err);
-		CHECK_OK(tp_learner_backward(b.l, b.weight, &err), err);
+		CHECK_OK(tp_learner_backward(a.l, a.weight, true, &err), err);
+		CHECK_OK(tp_learner_backward(b.l, b.weight, true, &err), err);
 		for (int i = 0; i < BATCH * CLASSES; i++)
 			CHECK(fabsf(a.logits[i] - b.logits[i]) < 2e-4f, "logit %d: %g and %g", i,
 				(double)a.logits[i], (double)b.logits[i]);
@@ -335,7 +340,7 @@ static int test_running_statistics_stay(void)
 		CHECK(isfinite(loss_of(&f, &err)), "%s", err.msg);
 		CHECK(!memcmp(first, f.logits, sizeof first),
 			"the other photos changed the first one's logits");
-		CHECK_OK(tp_learner_backward(f.l, f.weight, &err), err);
+		CHECK_OK(tp_learner_backward(f.l, f.weight, true, &err), err);
 		CHECK(!memcmp(before, f.p.buf, f.p.n_buf * sizeof *before), "running statistics moved");
 		tp_free(before);
 		teardown(&f);

@@ -91,12 +91,11 @@ static int run(bench *b)
 	for (int i = 0; i < BATCH; i++)
 		y[i] = i * 3 % CLASSES;
 	for (int s = 0; s < STEPS; s++) {
-		memset(b->p.g, 0, b->p.n * sizeof(float));
 		CHECK_OK(tp_learner_forward(b->l, b->in, b->logits, 1, &err), err);
 		CHECK_OK(tp_loss_softmax(
 				 &b->loss[s], rows, b->logits, b->logits, BATCH, CLASSES, &t, &lo, &err),
 			err);
-		CHECK_OK(tp_learner_backward(b->l, b->logits, &err), err);
+		CHECK_OK(tp_learner_backward(b->l, b->logits, false, &err), err);
 		if (!s) {
 			memcpy(b->first_g, b->p.g, b->p.n * sizeof(float));
 			memcpy(b->first_buf, b->p.buf, b->p.n_buf * sizeof(float));

@@ -5,3 +5,8 @@ tp_unit_test(plan SOURCES unit/nn/test_plan.c LIBS tp_nn)
 tp_unit_test(learn SOURCES unit/nn/test_learn.c LIBS tp_nn)
 tp_unit_test(kernels SOURCES unit/nn/test_kernels.c LIBS tp_nn)
 tp_unit_test(zoo SOURCES unit/nn/test_zoo.c LIBS tp_nn)
+if(NOT CMAKE_CROSSCOMPILING AND NOT CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64|ARM64")
+	add_test(NAME unit.kernels_neon COMMAND ${PROJECT_SOURCE_DIR}/tools/check_neon.sh quick
+		${CMAKE_CURRENT_BINARY_DIR}/neon)
+	set_tests_properties(unit.kernels_neon PROPERTIES SKIP_RETURN_CODE 77)
+endif()

@@ -271,9 +271,32 @@ static int test_few_caches_are_kept(void)
 	return 0;
 }
 
+/* Without a folder to keep them in, features are computed all the same. */
+static int test_a_folder_that_cannot_be_made_costs_a_warning(void)
+{
+	world w;
+	tp_cache c = { 0 };
+	tp_err err = { 0 };
+	CHECK(build(&w), "no world");
+	tp_features f = { .n = w.m.n_photos, .dim = w.o.arch->n_features };
+	FILE *in_the_way = fopen(w.cache, "w");
+	CHECK(in_the_way && !fclose(in_the_way), "no file");
+	CHECK_OK(tp_cache_load(&c, &f, &w.m, &w.o, &err), err);
+	CHECK(f.unkept && !c.path, "kept where?");
+	for (size_t i = 0; i < f.n; i++)
+		CHECK(f.state[i] == TP_FEATURE_MISSING, "photo %zu is known", i);
+	CHECK_OK(tp_cache_save(&c, &f, &err), err);
+	tp_features_free(&f);
+	tp_cache_dispose(&c);
+	unlink(w.cache);
+	tear_down(&w);
+	return 0;
+}
+
 int main(void)
 {
 	return RUN(T(test_only_what_is_new_is_missing), T(test_vanished_photos_are_dropped),
 		T(test_values_name_the_cache), T(test_a_cut_file_is_not_believed),
-		T(test_parts_that_do_not_fit_are_not_believed), T(test_few_caches_are_kept));
+		T(test_parts_that_do_not_fit_are_not_believed), T(test_few_caches_are_kept),
+		T(test_a_folder_that_cannot_be_made_costs_a_warning));
 }

@@ -122,7 +122,7 @@ static int test_a_line_says_what_is_not_finite(void)
 	size_t len = 0;
 	tp_run_value v[] = { { "a", NAN }, { "b/c", -INFINITY }, { "d", 1e300 }, { "e", 0.1 } };
 	new_dir();
-	CHECK_OK(tp_runlog_open(&l, in_dir("not/there/yet"), 0, &err), err);
+	CHECK_OK(tp_runlog_open(&l, in_dir("not/there/yet"), 0, false, &err), err);
 	tp_runlog_add(l, 7, 1.5, v, 4);
 	tp_runlog_close(l);
 	CHECK_OK(tp_file_read(&text, &len, in_dir("not/there/yet/metrics.jsonl"), 4096, &err), err);
@@ -150,7 +150,7 @@ static int test_a_killed_process_loses_no_line(void)
 	pid_t pid = fork();
 	if (!pid) {
 		tp_runlog *l = NULL;
-		if (tp_runlog_open(&l, dir, 0, NULL))
+		if (tp_runlog_open(&l, dir, 0, false, NULL))
 			_exit(1);
 		for (uint64_t s = 1; s <= 20; s++)
 			add(l, s);
@@ -175,13 +175,13 @@ static int test_a_resumed_log_is_as_if_never_interrupted(void)
 	tp_err err = { 0 };
 	new_dir();
 	listen_to_log();
-	CHECK_OK(tp_runlog_open(&l, dir, 0, &err), err);
+	CHECK_OK(tp_runlog_open(&l, dir, 0, false, &err), err);
 	for (uint64_t s = 1; s <= 20; s++)
 		add(l, s);
 	tp_runlog_close(l);
 	CHECK(!append("{\"step\":21,\"epo"), "half a line");
 	CHECK(!check_steps(20, 1), "before");
-	CHECK_OK(tp_runlog_open(&l, dir, 12, &err), err);
+	CHECK_OK(tp_runlog_open(&l, dir, 12, false, &err), err);
 	CHECK(!check_steps(12, 0), "after the cut");
 	CHECK(warnings == 1 && strstr(first_warning, "1 lines cannot be read"), "%d: %s", warnings,
 		first_warning);
@@ -191,11 +191,35 @@ static int test_a_resumed_log_is_as_if_never_interrupted(void)
 	/* nothing to cut, and a last line that only lacks its end */
 	CHECK(!truncate(in_dir("metrics.jsonl"), 0) && !append("{\"step\":1,\"train/loss\":0.5}"),
 		"a short log");
-	CHECK_OK(tp_runlog_open(&l, dir, 12, &err), err);
+	CHECK_OK(tp_runlog_open(&l, dir, 12, false, &err), err);
 	tp_runlog_close(l);
 	CHECK(!append("{\"step\":2,\"train/loss\":0.33333333333333331}\n"), "a second line");
 	tp_log_set_sink(NULL, NULL);
 	return check_steps(2, 0);
+}
+
+/* A run that is killed between its epoch's line and the checkpoint after it says that line again. */
+static int test_an_open_epoch_has_no_line_yet(void)
+{
+	static const char steps[] = "{\"step\":1,\"train/loss\":1}\n{\"step\":2,\"train/loss\":0.5}\n",
+			  epoch[] = "{\"step\":2,\"val/loss\":0.75}\n";
+	for (int open = 0; open < 2; open++) {
+		tp_runlog *l = NULL;
+		tp_err err = { 0 };
+		uint8_t *text = NULL;
+		size_t len = 0;
+		char want[128];
+		new_dir();
+		CHECK(!append(steps) && !append(epoch) && !append("{\"step\":3,\"train/loss\":0.25}\n"),
+			"a log");
+		CHECK_OK(tp_runlog_open(&l, dir, 2, open, &err), err);
+		tp_runlog_close(l);
+		CHECK_OK(tp_file_read(&text, &len, in_dir("metrics.jsonl"), 1 << 20, &err), err);
+		snprintf(want, sizeof want, "%s%s", steps, open ? "" : epoch);
+		CHECK_STR((char *)text, want);
+		tp_free(text);
+	}
+	return 0;
 }
 
 static int test_an_earlier_log_is_moved_aside(void)
@@ -205,7 +229,7 @@ static int test_an_earlier_log_is_moved_aside(void)
 	new_dir();
 	tp_log_set_level(TP_LOG_ERROR);
 	for (uint64_t run = 1; run <= 3; run++) {
-		CHECK_OK(tp_runlog_open(&l, dir, 0, &err), err);
+		CHECK_OK(tp_runlog_open(&l, dir, 0, false, &err), err);
 		for (uint64_t s = 1; s <= run; s++)
 			add(l, s);
 		tp_runlog_close(l);
@@ -233,7 +257,7 @@ static int test_a_full_disk_is_a_warning(void)
 	listen_to_log();
 	signal(SIGXFSZ, SIG_IGN);
 	CHECK(!getrlimit(RLIMIT_FSIZE, &old), "no limits here");
-	CHECK_OK(tp_runlog_open(&l, dir, 0, &err), err);
+	CHECK_OK(tp_runlog_open(&l, dir, 0, false, &err), err);
 	for (uint64_t s = 1; s <= 4; s++)
 		add(l, s);
 	small = old;
@@ -283,7 +307,7 @@ static int test_open_survives_any_failed_allocation(void)
 		CHECK(!append("{\"step\":1}\n{\"step\":9}\n"), "written");
 		long live = tp_mem_live();
 		tp_mem_fail_at(n);
-		tp_code rc = tp_runlog_open(&l, dir, n % 2 ? 3 : 0, NULL);
+		tp_code rc = tp_runlog_open(&l, dir, n % 2 ? 3 : 0, false, NULL);
 		bool failed = tp_mem_failed();
 		tp_mem_fail_at(0);
 		if (!rc)
@@ -301,14 +325,14 @@ static int write_sample(const char *where)
 {
 	tp_runlog *l = NULL;
 	tp_err err = { 0 };
-	CHECK_OK(tp_runlog_open(&l, where, 0, &err), err);
+	CHECK_OK(tp_runlog_open(&l, where, 0, false, &err), err);
 	for (uint64_t s = 1; s <= 300; s++) {
 		tp_run_value v[] = { { TP_TAG_LOSS, s == 150 ? NAN : 5 / (1 + (double)s) },
 			{ TP_TAG_LR, 1e-3 * (double)s }, { "odd/inf", INFINITY }, { "odd/large", -1e300 } };
 		tp_runlog_add(l, s, (double)s / 100, v, 4);
 	}
 	tp_runlog_close(l);
-	CHECK_OK(tp_runlog_open(&l, where, 200, &err), err);
+	CHECK_OK(tp_runlog_open(&l, where, 200, false, &err), err);
 	for (uint64_t s = 201; s <= 250; s++) {
 		tp_run_value v[] = { { TP_TAG_LOSS, 1000 + (double)s } };
 		tp_runlog_add(l, s, (double)s / 100, v, 1);
@@ -326,9 +350,9 @@ int main(int argc, char **argv)
 		return 1;
 	int result = RUN(T(test_crc32c_is_the_standards), T(test_a_record_has_the_bytes_it_must_have),
 		T(test_a_line_says_what_is_not_finite), T(test_a_killed_process_loses_no_line),
-		T(test_a_resumed_log_is_as_if_never_interrupted), T(test_an_earlier_log_is_moved_aside),
-		T(test_a_full_disk_is_a_warning), T(test_lines_that_are_none_are_counted),
-		T(test_open_survives_any_failed_allocation));
+		T(test_a_resumed_log_is_as_if_never_interrupted), T(test_an_open_epoch_has_no_line_yet),
+		T(test_an_earlier_log_is_moved_aside), T(test_a_full_disk_is_a_warning),
+		T(test_lines_that_are_none_are_counted), T(test_open_survives_any_failed_allocation));
 	char cmd[96];
 	snprintf(cmd, sizeof cmd, "rm -rf '%s'", root);
 	return system(cmd) ? 1 : result;

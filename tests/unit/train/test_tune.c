@@ -1,22 +1,28 @@
 /* Fine-tuning: a run repeats bit for bit, also when it is stopped anywhere and goes on; what a checkpoint refuses; photos
  * and disks that fail. The network is a real one with made-up weights, the photos are drawn here. */
+#include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/cancel.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "image/image.h"
+#include "nn/learn.h"
 #include "t.h"
+#include "train/sampler.h"
 #include "train/tune.h"
 
 enum { SPECIES = 3, EACH = 5, PHOTOS = SPECIES * EACH, TRAIN = PHOTOS - SPECIES, SIDE = 32, BATCH = 4 };
@@ -83,7 +89,7 @@ static tp_code plant(tp_err *err)
 {
 	static char *const names[] = { "Caerulea quadrata", "Rubra rotunda", "Viridis stellata",
 		"Absens nulla" };
-	char path[128];
+	char path[sizeof root + sizeof paths];
 	tp_code rc = TP_OK;
 	for (int s = 0; s <= SPECIES; s++)
 		taxa[s] = (tp_taxon){ .name = names[s], .family = "" };
@@ -381,6 +387,142 @@ static int test_other_species_are_refused(void)
 	return bad || refused(&u, TP_ENOTFOUND, "nothing-here holds no run to go on with");
 }
 
+/* The photos are those of the checkpoint: another list, order, label or split is another run. */
+static int test_other_photos_are_refused(void)
+{
+	static const char why[] =
+		"last.safetensors: a checkpoint for other photos: 12 to train with and 3 to validate";
+	tp_err err = { 0 };
+	setup u;
+	tp_photo one = photos[3], two = photos[EACH];
+	CHECK_OK(stopped_run("photos", "", false, 1, &err), err);
+	CHECK_OK(set_up(&u, "photos", "", &err), err);
+	u.job.resume = true;
+	photos[3].split = TP_TEST;
+	int bad = refused(&u, TP_EINVAL, "validate, now 11 and 3");
+	photos[3] = one;
+	photos[3].path = "other.png";
+	bad = bad || refused(&u, TP_EINVAL, why);
+	photos[3] = one;
+	photos[3].species = 1;
+	bad = bad || refused(&u, TP_EINVAL, why);
+	photos[3] = photos[4];
+	photos[4] = one;
+	bad = bad || refused(&u, TP_EINVAL, why);
+	photos[4] = photos[3];
+	photos[3] = one;
+	photos[EACH].path = "other.png"; /* of the validation */
+	bad = bad || refused(&u, TP_EINVAL, why);
+	photos[EACH] = two;
+	photos[EACH].split = TP_TRAIN; /* a photo more to train with, one less to validate */
+	bad = bad || refused(&u, TP_EINVAL, "now 13 and 2");
+	photos[EACH] = two;
+	uint8_t state[PHOTOS] = { [3] = TP_FEATURE_BAD };
+	u.job.state = state;
+	bad = bad || refused(&u, TP_EINVAL, "now 11 and 3");
+	return bad;
+}
+
+/* Writes a file of tensors again with another `tepal.run`, and the checksum that docs/formats.md describes. */
+static tp_code write_run(const char *path, const char *run, tp_err *err)
+{
+	tp_weights *w = NULL;
+	tp_tensor all[512];
+	tp_buf b;
+	tp_buf_init(&b, 1 << 20);
+	tp_code rc = tp_safetensors_open(&w, path, err);
+	size_t n = rc ? 0 : tp_weights_count(w);
+	if (n > 512)
+		rc = tp_fail(err, TP_ELIMIT, "%zu tensors", n);
+	if (!rc)
+		rc = tp_buf_addf(&b, err, "%s\n", tp_sha256_of(run, strlen(run)).hex);
+	for (size_t i = 0; i < n && !rc; i++) {
+		all[i] = *tp_weights_at(w, i);
+		rc = tp_buf_addf(&b, err, "%s %s\n", tp_sha256_of(all[i].data, all[i].size).hex, all[i].name);
+	}
+	tp_sha256 sum = tp_sha256_of(b.ptr, b.len);
+	tp_meta meta[] = { { "tepal.run.sha256", sum.hex }, { "tepal.run", run } };
+	if (!rc)
+		rc = tp_safetensors_save(path, all, n, meta, 2, err);
+	tp_buf_dispose(&b);
+	tp_weights_free(w);
+	return rc;
+}
+
+static json_t *read_run(const char *path, tp_err *err)
+{
+	tp_weights *w = NULL;
+	json_t *j = NULL;
+	if (tp_safetensors_open(&w, path, err))
+		return NULL;
+	const char *text = tp_weights_meta(w, "tepal.run");
+	if (!text || tp_json_parse(&j, text, strlen(text), "run", err))
+		j = NULL;
+	tp_weights_free(w);
+	return j;
+}
+
+/* A checkpoint that does not say which photos it is of is an old one: a warning, and it goes on. A newer format is not read. */
+static int test_other_versions(void)
+{
+	static const char *const added[] = { "photos", "n_train", "n_val", "place" };
+	tp_err err = { 0 };
+	tp_tuned whole, out;
+	setup u;
+	CHECK_OK(tune(&whole, "version-whole", "", false, &err), err);
+	CHECK_OK(stopped_run("version", "", false, 1, &err), err);
+	const char *path = in_run("version", "last.safetensors");
+	json_t *j = read_run(path, &err);
+	CHECK(j, "%s", err.msg);
+	CHECK(json_integer_value(json_object_get(j, "n_train")) == TRAIN, "another number of photos");
+	for (size_t i = 0; i < sizeof added / sizeof *added; i++)
+		CHECK(!json_object_del(j, added[i]), "no %s", added[i]);
+	CHECK(!json_object_del(json_object_get(j, "recipe"), "batch_norm"), "no batch_norm");
+	json_object_set_new(j, "format", json_integer(2));
+	char *text = json_dumps(j, JSON_COMPACT);
+	CHECK_OK(write_run(path, text, &err), err);
+	free(text);
+	CHECK_OK(set_up(&u, "version", "", &err), err);
+	u.job.resume = true;
+	if (refused(&u, TP_EFORMAT, "a checkpoint of format 2; this program knows 1"))
+		return 1;
+	json_object_set_new(j, "format", json_integer(1));
+	text = json_dumps(j, JSON_COMPACT);
+	CHECK_OK(write_run(path, text, &err), err);
+	free(text);
+	json_decref(j);
+	CHECK_OK(set_up(&u, "version", "batch_norm=running", &err), err);
+	u.job.resume = true;
+	if (refused(&u, TP_EINVAL, "the run was started with batch_norm = \"batch\", not \"running\""))
+		return 1;
+	CHECK_OK(tune(&out, "version", "", true, &err), err);
+	CHECK(strstr(talk, "does not say which photos it was trained with"), "%s", talk);
+	CHECK(!difference(whole.weights, out.weights), "%s differs", difference(whole.weights, out.weights));
+	tp_tuned_dispose(&whole);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
+/* Two processes would write over each other's checkpoints; what a killed one left half written goes. */
+static int test_a_folder_is_one_process_s(void)
+{
+	tp_err err = { 0 };
+	setup u;
+	CHECK_OK(stopped_run("busy", "", false, 0, &err), err);
+	CHECK_OK(write_file(in_run("busy", "last.safetensors.tmpAbCdEf"), "half", 4, &err), err);
+	int fd = open(in_run("busy", ""), O_RDONLY | O_DIRECTORY);
+	CHECK(fd >= 0 && !flock(fd, LOCK_EX), "no lock");
+	CHECK_OK(set_up(&u, "busy", "", &err), err);
+	u.job.resume = true;
+	if (refused(&u, TP_EBUSY, "busy: another process trains in it"))
+		return 1;
+	CHECK(tp_is_file(in_run("busy", "last.safetensors.tmpAbCdEf")), "it may still be written");
+	close(fd);
+	CHECK_OK(stopped_run("busy", "", true, 0, &err), err);
+	CHECK(!tp_is_file(in_run("busy", "last.safetensors.tmpAbCdEf")), "half a file stayed");
+	return 0;
+}
+
 /* Patience and how often checkpoints are written may change. */
 static int test_what_may_change(void)
 {
@@ -436,14 +578,14 @@ static int test_a_loss_that_is_no_number_stops(void)
 	tp_tuned out;
 	CHECK_OK(set_up(&u, "nan", "warmup_epochs=0", &err), err);
 	u.r.lr = 1e30;
-	if (refused(&u, TP_EINVAL, "step 1: the loss is "))
+	if (refused(&u, TP_EINVAL, "step 2: the loss is nan, "))
 		return 1;
 	CHECK(!tp_is_file(in_run("nan", "last.safetensors")), "a checkpoint of what?");
 	CHECK_OK(stopped_run("nan-late", "", false, 0, &err), err);
 	CHECK_OK(set_up(&u, "nan-late", "", &err), err);
 	u.job.resume = true;
 	u.prep.std[0] = 1e-38f;
-	if (refused(&u, TP_EINVAL, "the last checkpoint is kept in "))
+	if (refused(&u, TP_EINVAL, "the last checkpoint, after step 0, is kept in "))
 		return 1;
 	CHECK_OK(tune(&out, "nan-late", "", true, &err), err);
 	tp_tuned_dispose(&out);
@@ -465,6 +607,131 @@ static int test_a_torn_photo_is_left_out(void)
 	if (refused(&u, TP_EINVAL, "photos could be read"))
 		return 1;
 	CHECK_OK(write_photo(in_run(paths[7], ""), 1, 2, &err), err);
+	return 0;
+}
+
+/* The epoch, from 1, with the first best figure. */
+static int best_by(const tp_tuned *t, const char *key, int sign)
+{
+	size_t best = 0, i;
+	double most = -INFINITY;
+	json_t *e;
+	json_array_foreach(json_object_get(t->history, "epochs"), i, e)
+	{
+		double v = sign * json_number_value(json_object_get(e, key));
+		if (v > most) {
+			most = v;
+			best = i;
+		}
+	}
+	return (int)best + 1;
+}
+
+static tp_code tear(const size_t *which, size_t n, tp_err *err)
+{
+	tp_code rc = TP_OK;
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = write_file(in_run(paths[which[i]], ""), "no photo", 8, err);
+	return rc;
+}
+
+static tp_code mend(const size_t *which, size_t n, tp_err *err)
+{
+	tp_code rc = TP_OK;
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = write_photo(
+			in_run(paths[which[i]], ""), (int)which[i] / EACH, (int)which[i] % EACH, err);
+	return rc;
+}
+
+/* The photos to train with in the order of the first epoch. */
+static tp_code first_order(size_t order[TRAIN], tp_err *err)
+{
+	size_t photo[TRAIN], n = 0;
+	int label[TRAIN];
+	uint32_t at[TRAIN];
+	tp_sampler *s = NULL;
+	for (size_t i = 0; i < PHOTOS; i++)
+		if (photos[i].split == TP_TRAIN) {
+			label[n] = photos[i].species;
+			photo[n++] = i;
+		}
+	tp_code rc = tp_sampler_new(&s, label, TRAIN, SPECIES, 1, 1, err);
+	if (!rc)
+		rc = tp_sampler_order(at, s, 0, err);
+	for (size_t i = 0; i < TRAIN && !rc; i++)
+		order[i] = photo[at[i]];
+	tp_sampler_free(s);
+	return rc;
+}
+
+/* A run that goes on behind photos that cannot be read goes on with the photo it would have taken next. */
+static int test_torn_photos_shift_nothing(void)
+{
+	size_t order[TRAIN];
+	tp_err err = { 0 };
+	CHECK_OK(first_order(order, &err), err);
+	const size_t torn[] = { order[0], order[2], order[7] };
+	CHECK_OK(tear(torn, 3, &err), err);
+	int bad = stop_and_go("torn-stopped", "batch=3 clip=1");
+	CHECK_OK(mend(torn, 3, &err), err);
+	return bad;
+}
+
+/* The last step of an epoch lacks photos for its second batch: what its first one did to running statistics and to the
+ * epoch's sums is undone. The same run when these photos cannot be read either does not begin that step. */
+static int test_half_a_step_leaves_nothing(void)
+{
+	size_t order[TRAIN];
+	tp_err err = { 0 };
+	tp_tuned half, none;
+	CHECK_OK(first_order(order, &err), err);
+	CHECK_OK(tear(order + TRAIN - 1, 1, &err), err);
+	CHECK_OK(tune(&half, "half-a-step", "epochs=1 batch=2 accumulate=2", false, &err), err);
+	CHECK_OK(tear(order + 8, TRAIN - 8, &err), err);
+	CHECK_OK(tune(&none, "no-step", "epochs=1 batch=2 accumulate=2", false, &err), err);
+	CHECK_OK(mend(order + 8, TRAIN - 8, &err), err);
+	CHECK((int)history(&half, "steps") == 2 && (int)history(&none, "steps") == 2, "%g and %g steps",
+		history(&half, "steps"), history(&none, "steps"));
+	CHECK(!difference(half.weights, none.weights), "%s differs", difference(half.weights, none.weights));
+	CHECK(last_epoch(&half, "loss") == last_epoch(&none, "loss"), "another loss");
+	CHECK(last_epoch(&half, "top1") == last_epoch(&none, "top1"), "another accuracy");
+	tp_tuned_dispose(&half);
+	tp_tuned_dispose(&none);
+	return 0;
+}
+
+/* What `monitor` names says which epoch is best; without validation photos the loss in training does. The learning rate is
+ * so high that the figures go up and down. */
+static int test_the_monitor_chooses(void)
+{
+	static const struct {
+		const char *settings, *key;
+		int sign;
+		tp_split split;
+	} cases[] = {
+		{ "monitor=loss", "val_loss", -1, TP_VAL },
+		{ "monitor=top1", "val_top1", 1, TP_VAL },
+		{ "monitor=macro_top1", "val_macro_top1", 1, TP_VAL },
+		{ "monitor=top1", "loss", -1, TP_TEST },
+	};
+	char name[32], settings[96];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		tp_err err = { 0 };
+		tp_tuned out;
+		for (int s = 0; s < SPECIES; s++)
+			photos[s * EACH].split = cases[i].split;
+		snprintf(name, sizeof name, "monitor-%zu", i);
+		snprintf(settings, sizeof settings, "epochs=4 batch=6 lr=0.5 schedule=constant %s",
+			cases[i].settings);
+		CHECK_OK(tune(&out, name, settings, false, &err), err);
+		int best = best_by(&out, cases[i].key, cases[i].sign);
+		CHECK((int)history(&out, "best_epoch") == best, "%s: epoch %g, not %d", settings,
+			history(&out, "best_epoch"), best);
+		tp_tuned_dispose(&out);
+	}
+	for (int s = 0; s < SPECIES; s++)
+		photos[s * EACH].split = TP_VAL;
 	return 0;
 }
 
@@ -499,13 +766,14 @@ static int test_poor_photo_sets(void)
 	return refused(&u, TP_EINVAL, "accumulate");
 }
 
-/* In a process of its own, because a limit cannot be taken back: no file may have more than 1 MB. */
+/* In a process of its own, because a limit cannot be taken back: no file may have more than 20 MB, which is
+ * too little for a checkpoint and enough for the best weights, which are written first. */
 static int resume_on_a_full_disk(const char *run)
 {
 	tp_err err = { 0 };
 	tp_tuned out;
 	signal(SIGXFSZ, SIG_IGN);
-	if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 1 << 20, 1 << 20 }))
+	if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 20 << 20, 20 << 20 }))
 		return 2;
 	if (tune(&out, run, "", true, &err))
 		return 3;
@@ -530,6 +798,69 @@ static int test_a_full_disk_costs_no_run(void)
 	CHECK(!difference(whole.weights, out.weights), "%s", difference(whole.weights, out.weights));
 	tp_tuned_dispose(&whole);
 	tp_tuned_dispose(&out);
+	return 0;
+}
+
+/* A checkpoint counts on best.safetensors: as long as that cannot be written, there is none, and the run goes on. */
+static int test_no_checkpoint_without_its_best_weights(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	char *in_the_way = tp_strdup(in_run("no-best", "best.safetensors"));
+	CHECK_OK(tp_make_dirs(in_the_way, &err), err);
+	CHECK_OK(tune(&out, "no-best", "epochs=1 batch=12", false, &err), err);
+	tp_tuned_dispose(&out);
+	CHECK(strstr(talk, "step=1 no checkpoint was written: ") && strstr(talk, "best.safetensors: "), "%s",
+		talk);
+	CHECK(!tp_is_file(in_run("no-best", "last.safetensors")), "a checkpoint without its best weights");
+	tp_free(in_the_way);
+	return 0;
+}
+
+/* What can be known at once is said at once, before any photo is looked at. */
+static int test_wrong_settings_are_found_first(void)
+{
+	static const struct {
+		const char *settings, *why;
+	} bad[] = {
+		{ "freeze=stem,stage99", "there is no stage \"stage99\"" },
+		{ "freeze=stem,,stage1", "there is no stage \"\"" },
+		{ "freeze=stm", "did you mean \"stem\"?" },
+		{ "drop=1,x", "drop is up to" },
+		{ "drop=1,", "drop is up to" },
+		{ "augment=lite", "augment: " },
+	};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		tp_err err = { 0 };
+		setup u;
+		CHECK_OK(set_up(&u, "wrong", bad[i].settings, &err), err);
+		tp_code rc = tp_tune_check(&u.job, &err);
+		CHECK(rc == TP_EINVAL && strstr(err.msg, bad[i].why), "%s: %d \"%s\"", bad[i].settings, rc,
+			err.msg);
+	}
+	CHECK(!tp_is_dir(in_run("wrong", "")), "a folder for nothing");
+	return 0;
+}
+
+/* Blanks around commas are no part of a name. */
+static int test_lists_may_have_blanks(void)
+{
+	bool frozen[TP_MAX_STAGES] = { 0 };
+	tp_recipe r;
+	tp_lr_opts lr;
+	tp_err err = { 0 };
+	tp_cfg_defaults(&r, tp_recipe_items);
+	CHECK_OK(tp_cfg_set(&r, tp_recipe_items, "freeze = stem , stage1\t,  stage2", &err), err);
+	CHECK_OK(tp_cfg_set(&r, tp_recipe_items, "drop =  2 ,3.5 , 6", &err), err);
+	CHECK_OK(tp_recipe_frozen(frozen, &r, net, &err), err);
+	for (int i = 0; tp_net_stage_name(net, i); i++) {
+		const char *s = tp_net_stage_name(net, i);
+		CHECK(frozen[i] == (!strcmp(s, "stem") || !strcmp(s, "stage1") || !strcmp(s, "stage2")), "%s",
+			s);
+	}
+	CHECK_OK(tp_recipe_schedule(&lr, &r, &err), err);
+	CHECK(lr.n_drops == 3 && lr.drop[0] == 2 && lr.drop[1] == 3.5 && lr.drop[2] == 6, "%d drops",
+		lr.n_drops);
 	return 0;
 }
 
@@ -570,6 +901,22 @@ static int test_frozen_stages_stay(void)
 	setup u;
 	CHECK_OK(set_up(&u, "frozen-no", "freeze=stage99", &err), err);
 	return refused(&u, TP_EINVAL, "there is no stage \"stage99\"");
+}
+
+/* While only the classifier is trained, nothing before it moves: no weight, no running statistic. */
+static int test_head_epochs_train_the_classifier(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	size_t n = tp_net_params(net);
+	CHECK_OK(tune(&out, "head-only", "epochs=1 head_epochs=1 weight_decay=0.1", false, &err), err);
+	for (size_t i = 0; i < n; i++) {
+		const char *name = tp_net_param_at(net, i)->name;
+		const tp_tensor *t = tp_weights_find(out.weights, name);
+		CHECK(t && same_as_before(t) == (i + 2 < n), "%s", name);
+	}
+	tp_tuned_dispose(&out);
+	return 0;
 }
 
 static double length(const tp_weights *w, const char *name)
@@ -650,6 +997,128 @@ static int test_patience_ends_a_run(void)
 	return 0;
 }
 
+/* ---- from the beginning -------------------------------------------------------------------------------------- */
+
+/* The first line of a run's log. */
+static double first_loss(const char *run)
+{
+	char line[1024] = "";
+	FILE *f = fopen(in_run(run, "metrics.jsonl"), "r");
+	if (!f || !fgets(line, sizeof line, f))
+		*line = 0;
+	if (f)
+		fclose(f);
+	json_t *j = json_loads(line, 0, NULL);
+	double loss = json_number_value(json_object_get(j, "train/loss"));
+	json_decref(j);
+	return loss;
+}
+
+typedef struct {
+	tp_learner *l;
+	double smoothing, loss; /* of the first batch */
+	int n, epochs[2];       /* batches in all, and by epoch */
+} first_batch;
+
+static tp_code see(void *ud, const tp_tune_batch *b, tp_err *err)
+{
+	first_batch *f = ud;
+	float z[BATCH * SPECIES];
+	double rows[BATCH];
+	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
+	lo.smoothing = f->smoothing;
+	f->epochs[b->epoch > 0]++;
+	if (f->n++)
+		return TP_OK;
+	tp_code rc = tp_learner_forward(f->l, b->x, z, 0, err);
+	return rc ? rc : tp_loss_softmax(&f->loss, rows, z, z, (size_t)b->n, SPECIES, &b->y, &lo, err);
+}
+
+/* The loss of the run's first batch, from the weights the run says it began with. */
+static tp_code first_of(first_batch *f, const setup *u, int epoch, const char *start, tp_err *err)
+{
+	tp_weights *w = NULL;
+	tp_params p = { 0 };
+	tp_learn_opts o = { .batch = BATCH, .side = SIDE, .threads = 2, .whole = true };
+	*f = (first_batch){ .smoothing = u->r.smoothing };
+	tp_code rc = tp_params_init(&p, net, err);
+	if (!rc)
+		rc = tp_safetensors_open(&w, start, err);
+	if (!rc)
+		rc = tp_params_load(&p, w, false, err);
+	if (!rc)
+		rc = tp_learner_new(&f->l, net, &p, &o, err);
+	if (!rc)
+		rc = tp_tune_batches(&u->job, epoch, see, f, err);
+	tp_learner_free(f->l);
+	tp_params_dispose(&p);
+	tp_weights_free(w);
+	return rc;
+}
+
+/* Whoever has these weights and batches sees the losses the run saw. */
+static int test_start_and_batches_are_the_runs(void)
+{
+	static const char *const recipes[] = { "dropout=no",
+		"dropout=no mixup=0.4 cutmix=1 erase=0.5 augment=strong",
+		"dropout=no balance=none sampling=0.5 seed=3" };
+	char name[32], start[256];
+	for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++) {
+		tp_err err = { 0 };
+		tp_tuned out;
+		setup u;
+		first_batch f, late;
+		snprintf(name, sizeof name, "first-%zu", i);
+		CHECK_OK(tune(&out, name, recipes[i], false, &err), err);
+		tp_tuned_dispose(&out);
+		snprintf(start, sizeof start, "%s", in_run(name, "start.safetensors"));
+		CHECK_OK(set_up(&u, name, recipes[i], &err), err);
+		CHECK_OK(first_of(&f, &u, 0, start, &err), err);
+		CHECK_OK(first_of(&late, &u, 1, start, &err), err);
+		CHECK(f.loss == first_loss(name), "%s: %.17g, the run had %.17g", recipes[i], f.loss,
+			first_loss(name));
+		CHECK(f.epochs[0] == TRAIN / BATCH && f.epochs[1] == TRAIN / BATCH, "%d and %d batches",
+			f.epochs[0], f.epochs[1]);
+		CHECK(late.n == TRAIN / BATCH && late.loss != f.loss, "%d batches from epoch 1 on", late.n);
+	}
+	tp_err err = { 0 };
+	tp_tuned out;
+	CHECK_OK(tune(&out, "dropped", "", false, &err), err);
+	tp_tuned_dispose(&out);
+	CHECK(first_loss("dropped") != first_loss("first-0"), "dropout=no makes no difference");
+	return 0;
+}
+
+/* A backbone's weights are there before the first step, but for the classifier; without one they are the published
+ * beginning, which the seed decides. */
+static int test_a_run_keeps_what_it_began_with(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	tp_weights *kept = NULL, *init = NULL;
+	setup u;
+	CHECK_OK(tune(&out, "began", "epochs=1", false, &err), err);
+	tp_tuned_dispose(&out);
+	CHECK_OK(tp_safetensors_open(&kept, in_run("began", "start.safetensors"), &err), err);
+	for (size_t i = 0; i < tp_weights_count(kept); i++) {
+		const tp_tensor *t = tp_weights_at(kept, i);
+		bool classifier = !strncmp(t->name, "classifier", 10);
+		CHECK(same_as_before(t) != classifier, "%s", t->name);
+	}
+	tp_weights_free(kept);
+	CHECK_OK(set_up(&u, "nothing", "seed=5 head=random", &err), err);
+	u.job.backbone = NULL;
+	CHECK_OK(tp_tune(&out, &u.job, &err), err);
+	CHECK_OK(tp_net_init(&init, net, 5, &err), err);
+	CHECK_OK(tp_safetensors_open(&kept, in_run("nothing", "start.safetensors"), &err), err);
+	CHECK(!difference(init, kept), "%s is not as published", difference(init, kept));
+	CHECK(difference(init, out.weights), "nothing was learned");
+	tp_weights_free(init);
+	tp_weights_free(kept);
+	tp_tuned_dispose(&out);
+	return 0;
+}
+
 int main(void)
 {
 	tp_err err = { 0 };
@@ -662,10 +1131,16 @@ int main(void)
 	}
 	tp_log_set_sink(listen, NULL);
 	int result = RUN(T(test_a_run_repeats), T(test_another_run_is_refused),
-		T(test_other_species_are_refused), T(test_what_may_change),
-		T(test_a_damaged_checkpoint_is_refused), T(test_a_loss_that_is_no_number_stops),
-		T(test_a_torn_photo_is_left_out), T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run),
-		T(test_frozen_stages_stay), T(test_decay_reaches_its_groups), T(test_patience_ends_a_run),
+		T(test_other_species_are_refused), T(test_other_photos_are_refused), T(test_other_versions),
+		T(test_a_folder_is_one_process_s), T(test_no_checkpoint_without_its_best_weights),
+		T(test_wrong_settings_are_found_first), T(test_lists_may_have_blanks),
+		T(test_what_may_change), T(test_a_damaged_checkpoint_is_refused),
+		T(test_a_loss_that_is_no_number_stops), T(test_a_torn_photo_is_left_out),
+		T(test_torn_photos_shift_nothing), T(test_half_a_step_leaves_nothing),
+		T(test_the_monitor_chooses), T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run),
+		T(test_frozen_stages_stay), T(test_start_and_batches_are_the_runs),
+		T(test_a_run_keeps_what_it_began_with), T(test_head_epochs_train_the_classifier),
+		T(test_decay_reaches_its_groups), T(test_patience_ends_a_run),
 		T(test_a_stopped_run_ends_the_same));
 	tp_weights_free(made_up);
 	tp_net_free(net);
