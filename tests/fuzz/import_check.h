@@ -36,7 +36,7 @@ static void enter(const char *const *name)
 }
 
 /* The last file is all that is left; those that are not there are removed. */
-static void put_files(const uint8_t *p, size_t n)
+static inline void put_files(const uint8_t *p, size_t n)
 {
 	for (int i = 0; i < n_files; i++) {
 		const uint8_t *end = n && i + 1 < n_files ? memchr(p, 0, n) : NULL;
@@ -100,7 +100,7 @@ static tp_code check_species(tp_sink *s, const tp_species *x, tp_err *err)
 }
 
 /* Twice: the same rows. */
-static void check_import(const char *kind, const tp_import_opts *o)
+static inline void check_import(const char *kind, const tp_import_opts *o)
 {
 	size_t rows[2], refused[2];
 	for (int k = 0; k < 2; k++) {
