@@ -16,8 +16,10 @@ enum {
 	TP_MAX_SAMPLES = 1 << 26,  /* samples of one epoch; up to it a sampler's arithmetic is exact */
 	TP_MAX_PICKLE = 64 << 20,  /* bytes of pickle in one checkpoint */
 	TP_MAX_CSV_LINE = 1 << 20, /* bytes of one line of a CSV file */
-	TP_MAX_CSV_FIELDS = 1024,  /* of one line; a download of GBIF's has about 250 */
-	TP_MAX_PATH = 4096,        /* bytes of a photo's path in a data set */
+	TP_MAX_LISTED =
+		1 << 23, /* plant names in all files of a backbone; the world's lists have 1.6 million */
+	TP_MAX_CSV_FIELDS = 1024, /* of one line; a download of GBIF's has about 250 */
+	TP_MAX_PATH = 4096,       /* bytes of a photo's path in a data set */
 	TP_MAX_URL = 8192,
 	TP_MAX_NAME = 1024,         /* bytes of a plant's name as given */
 	TP_MAX_TEXT = 4096,         /* bytes of another text of a photo's: author, licence, observation */
@@ -26,11 +28,9 @@ enum {
 	TP_MAX_MEMBERS = 1 << 20,   /* files in an archive of a data set */
 	TP_MAX_INFLATE = 200, /* an archive's member may be so many times as large as the archive, ... */
 	TP_FREE_INFLATE = 64 << 20, /* ... or so many bytes: more is taken for a zip bomb */
-	TP_MAX_LISTED =
-		1 << 23, /* plant names in all files of a backbone; the world's lists have 1.6 million */
-	TP_MAX_RUN_LINE = 1 << 20, /* bytes of one line of a run's log */
-	TP_MAX_CURVES = 64,        /* different values in one run's log */
-	TP_MAX_REPORT = 64 << 20,  /* bytes of the page made of it */
+	TP_MAX_RUN_LINE = 1 << 20,  /* bytes of one line of a run's log */
+	TP_MAX_CURVES = 64,         /* different values in one run's log */
+	TP_MAX_REPORT = 64 << 20,   /* bytes of the page made of it */
 };
 
 #endif

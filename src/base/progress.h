@@ -18,7 +18,7 @@ void tp_progress_add(tp_progress *p, size_t done);
 void tp_progress_note(tp_progress *p, const char *fmt, ...) TP_PRINTF(2, 3);
 void tp_progress_end(tp_progress *p); /* prints the last state and frees */
 
-double tp_now(void); /* seconds on a clock that never goes back */
+double tp_now(void);            /* seconds on a clock that never goes back */
 double tp_thread_seconds(void); /* of a processor, that the calling thread has had */
 
 #endif

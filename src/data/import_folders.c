@@ -74,9 +74,9 @@ static tp_code class_folder(walk *w, const char *name, tp_err *err)
 	w->species = species;
 	size_t before = w->photos;
 	tp_code rc = walk_class(w, name, 1, err);
-	tp_free(species);
 	if (!rc && w->photos == before)
 		tp_log(TP_LOG_WARN, "folder=\"%s\" holds no photos: it is no species", name);
+	tp_free(species);
 	return rc;
 }
 

@@ -34,11 +34,11 @@ const tp_rule tp_rules[TP_RULES] = {
 		"nothing in the photo is sharp: veins, hairs and teeth cannot be seen" },
 	[TP_RULE_TEXT] = { "text", true, 0.15f, 0, 1, "share of rows",
 		"lines of print on paper: a label, a page or a table rather than a plant" },
-	[TP_RULE_SYNTHETIC] = { "synthetic", true, 0.9f, 0, 1, "share of flat pixels",
+	[TP_RULE_SYNTHETIC] = { "synthetic", false, 0.9f, 0, 1, "share of flat pixels",
 		"so much of it is of one colour that it is a drawing, a map or a placeholder" },
 	[TP_RULE_NOT_PLANT] = { "not-plant", false, 0.5f, 0, 1, "probability",
 		"the model's background class is this probable; needs a model that has one" },
-	[TP_RULE_LABEL] = { "label", false, 0, -1, 1, "margin",
+	[TP_RULE_LABEL] = { "label", false, -0.75f, -1, 1, "margin",
 		"confident learning takes the label for wrong: another species is confidently more probable; "
 		"needs predictions by models that have not seen the photo" },
 	[TP_RULE_RARE] = { "rare", true, 3, 1, 1000000, "photos",

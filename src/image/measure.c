@@ -14,7 +14,8 @@ enum {
 	FREQS = 9,  /* frequencies 0..8 each way */
 	TILES = 8,  /* sharpness by tile */
 	SHARPEST = 8,
-	STEP = 4,    /* colours are counted on every 4th pixel of every 4th row */
+	STEP = 4,    /* rows that contrast, sharpness and strokes look at: every 4th */
+	GRID = 6,    /* colours are counted on every 6th pixel of every 6th row */
 	PAPER = 176, /* luma from which a pixel without colour is paper */
 	GREY = 28,   /* largest less smallest channel of a pixel without colour */
 	INK = 56,    /* a stroke is darker than the paper beside it by this */
@@ -40,14 +41,26 @@ INLINE void luma_body(uint8_t *restrict y, const uint8_t *restrict px, size_t n)
 		y[i] = (uint8_t)((77 * px[3 * i] + 150 * px[3 * i + 1] + 29 * px[3 * i + 2] + 128) >> 8);
 }
 
-/* A row into the sums of its columns; *squares grows by the sum of squares. */
-INLINE void sums_body(uint32_t *restrict column, uint64_t *squares, const uint8_t *restrict y, int w)
+/* A row into the sums of its columns, or two rows at once. */
+INLINE void sums_body(uint32_t *restrict column, const uint8_t *restrict y, int w, bool two)
 {
-	uint32_t sq = 0; /* 65535 * 255^2 fits */
+	if (two)
+		for (int x = 0; x < w; x++)
+			column[x] += (uint32_t)(y[x] + y[x + w]);
+	else
+		for (int x = 0; x < w; x++)
+			column[x] += y[x];
+}
+
+INLINE void squares_body(uint64_t *sum, uint64_t *squares, const uint8_t *y, int w)
+{
+	uint32_t s = 0, sq = 0; /* 65535 * 255^2 fits */
 	for (int x = 0; x < w; x++) {
-		column[x] += y[x];
-		sq += (uint32_t)y[x] * y[x];
+		int16_t v = y[x]; /* 16-bit factors have a fast product */
+		s += y[x];
+		sq += (uint32_t)(v * v);
 	}
+	*sum += s;
 	*squares += sq;
 }
 
@@ -56,14 +69,25 @@ INLINE void laplace_body(uint32_t *restrict column, const uint8_t *restrict y, i
 {
 	const uint8_t *up = y - w, *down = y + w;
 	for (int x = 1; x < w - 1; x++) {
-		int l = 4 * y[x] - y[x - 1] - y[x + 1] - up[x] - down[x];
+		int16_t l = (int16_t)(4 * y[x] - y[x - 1] - y[x + 1] - up[x] - down[x]);
 		column[x] += (uint32_t)(l * l);
 	}
 }
 
+/* How often a row goes from paper to something else or back. */
+INLINE int changes_body(const uint8_t *y, int w)
+{
+	int n = 0;
+	for (int x = 0; x + 1 < w; x++)
+		n += (y[x] >= PAPER) != (y[x + 1] >= PAPER);
+	return n;
+}
+
 typedef struct {
+	int (*changes)(const uint8_t *y, int w);
 	void (*luma)(uint8_t *y, const uint8_t *px, size_t n);
-	void (*sums)(uint32_t *column, uint64_t *squares, const uint8_t *y, int w);
+	void (*sums)(uint32_t *column, const uint8_t *y, int w, bool two);
+	void (*squares)(uint64_t *sum, uint64_t *squares, const uint8_t *y, int w);
 	void (*laplace)(uint32_t *column, const uint8_t *y, int w);
 } loops;
 
@@ -71,23 +95,40 @@ static void luma_c(uint8_t *y, const uint8_t *px, size_t n)
 {
 	luma_body(y, px, n);
 }
-static void sums_c(uint32_t *column, uint64_t *squares, const uint8_t *y, int w)
+static void sums_c(uint32_t *column, const uint8_t *y, int w, bool two)
 {
-	sums_body(column, squares, y, w);
+	sums_body(column, y, w, two);
+}
+static void squares_c(uint64_t *sum, uint64_t *squares, const uint8_t *y, int w)
+{
+	squares_body(sum, squares, y, w);
 }
 static void laplace_c(uint32_t *column, const uint8_t *y, int w)
 {
 	laplace_body(column, y, w);
 }
 
+static int changes_c(const uint8_t *y, int w)
+{
+	return changes_body(y, w);
+}
+
 #ifdef VECTORS
+VECTORS static int changes_v(const uint8_t *y, int w)
+{
+	return changes_body(y, w);
+}
 VECTORS static void luma_v(uint8_t *y, const uint8_t *px, size_t n)
 {
 	luma_body(y, px, n);
 }
-VECTORS static void sums_v(uint32_t *column, uint64_t *squares, const uint8_t *y, int w)
+VECTORS static void sums_v(uint32_t *column, const uint8_t *y, int w, bool two)
 {
-	sums_body(column, squares, y, w);
+	sums_body(column, y, w, two);
+}
+VECTORS static void squares_v(uint64_t *sum, uint64_t *squares, const uint8_t *y, int w)
+{
+	squares_body(sum, squares, y, w);
 }
 VECTORS static void laplace_v(uint32_t *column, const uint8_t *y, int w)
 {
@@ -99,9 +140,9 @@ static loops choose_loops(void)
 {
 #ifdef VECTORS
 	if (__builtin_cpu_supports("avx2"))
-		return (loops){ luma_v, sums_v, laplace_v };
+		return (loops){ changes_v, luma_v, sums_v, squares_v, laplace_v };
 #endif
-	return (loops){ luma_c, sums_c, laplace_c };
+	return (loops){ changes_c, luma_c, sums_c, squares_c, laplace_c };
 }
 
 /* --- the measures --- */
@@ -119,21 +160,18 @@ static int edge_end(int i, int n, int len)
 	return to > from ? to : from + 1; /* a side of fewer pixels than cells */
 }
 
-/* Means of the cells, and the mean and deviation of all. */
+/* Means of the cells, and the mean of all. */
 static void cells(double cell[CELLS][CELLS], tp_measures *m, plane *p, const loops *l)
 {
-	uint64_t sum = 0, squares = 0;
+	uint64_t sum = 0;
 	for (int v = 0; v < CELLS; v++) {
 		int y0 = edge(v, CELLS, p->h), y1 = edge_end(v, CELLS, p->h);
-		uint64_t sq = 0;
+		bool counts = edge(v + 1, CELLS, p->h) > y0; /* not a row that another cell has told */
 		y0 = y0 < p->h ? y0 : p->h - 1;
 		y1 = y1 < p->h ? y1 : p->h;
 		memset(p->column, 0, (size_t)p->w * sizeof *p->column);
-		for (int y = y0; y < y1; y++)
-			l->sums(p->column, &sq, p->y + (size_t)y * (size_t)p->w, p->w);
-		bool counts = edge(v + 1, CELLS, p->h) >
-			      edge(v, CELLS, p->h); /* not a row that another cell has told */
-		squares += counts ? sq : 0;
+		for (int y = y0; y < y1; y += 2)
+			l->sums(p->column, p->y + (size_t)y * (size_t)p->w, p->w, y + 1 < y1);
 		for (int x = 0; counts && x < p->w; x++)
 			sum += p->column[x];
 		for (int u = 0; u < CELLS; u++) {
@@ -146,9 +184,18 @@ static void cells(double cell[CELLS][CELLS], tp_measures *m, plane *p, const loo
 			cell[v][u] = (double)s / ((double)(x1 - x0) * (y1 - y0));
 		}
 	}
-	double n = (double)p->w * p->h, mean = (double)sum / n, var = (double)squares / n - mean * mean;
-	m->brightness = (float)mean;
-	m->contrast = var > 0 ? (float)sqrt(var) : 0;
+	m->brightness = (float)((double)sum / ((double)p->w * p->h));
+}
+
+/* Of every STEP-th row. */
+static float contrast(const plane *p, const loops *l)
+{
+	uint64_t sum = 0, squares = 0;
+	double n = 0;
+	for (int y = 0; y < p->h; y += STEP, n += p->w)
+		l->squares(&sum, &squares, p->y + (size_t)y * (size_t)p->w, p->w);
+	double mean = (double)sum / n, var = (double)squares / n - mean * mean;
+	return var > 0 ? (float)sqrt(var) : 0;
 }
 
 static int falling(const void *a, const void *b)
@@ -157,7 +204,7 @@ static int falling(const void *a, const void *b)
 	return x < y ? 1 : x > y ? -1 : 0;
 }
 
-/* Every second row is enough. */
+/* Every STEP-th row is enough. */
 static float sharpness(plane *p, const loops *l)
 {
 	double tile[TILES * TILES] = { 0 };
@@ -166,7 +213,7 @@ static float sharpness(plane *p, const loops *l)
 	for (int v = 0; v < TILES; v++) {
 		int y0 = edge(v, TILES, p->h), y1 = edge(v + 1, TILES, p->h), rows = 0;
 		memset(p->column, 0, (size_t)p->w * sizeof *p->column);
-		for (int y = y0 > 1 ? y0 : 1; y < y1 && y < p->h - 1; y += 2, rows++)
+		for (int y = y0 > 1 ? y0 : 1; y < y1 && y < p->h - 1; y += STEP, rows++)
 			l->laplace(p->column, p->y + (size_t)y * (size_t)p->w, p->w);
 		for (int u = 0; u < TILES && rows; u++) {
 			int x0 = edge(u, TILES, p->w), x1 = edge(u + 1, TILES, p->w);
@@ -184,31 +231,31 @@ static float sharpness(plane *p, const loops *l)
 	return (float)sqrt(sum / SHARPEST);
 }
 
+/* Of whole numbers, times `scale`. */
 typedef struct {
-	double n, sum, squares;
+	int64_t sum, squares;
 } moments;
 
-static void add(moments *m, double x)
+static void add(moments *m, int x)
 {
-	m->n++;
 	m->sum += x;
-	m->squares += x * x;
+	m->squares += (int64_t)x * x;
 }
 
-static double mean(const moments *m)
+static double mean(const moments *m, double n, double scale)
 {
-	return m->sum / m->n;
+	return (double)m->sum / n * scale;
 }
 
-static double variance(const moments *m)
+static double variance(const moments *m, double n, double scale)
 {
-	double v = m->squares / m->n - mean(m) * mean(m);
+	double v = (double)m->squares / n * scale * scale - mean(m, n, scale) * mean(m, n, scale);
 	return v > 0 ? v : 0;
 }
 
 static bool is_near(int a, int b)
 {
-	return a - b <= 1 && b - a <= 1;
+	return (unsigned)(a - b + 1) <= 2;
 }
 
 static void colours(tp_measures *m, const tp_image *img)
@@ -216,21 +263,21 @@ static void colours(tp_measures *m, const tp_image *img)
 	size_t row = (size_t)img->w * 3;
 	moments rg = { 0 }, yb = { 0 };
 	uint32_t n = 0, paper = 0, flat = 0;
-	for (int y = 0; y < img->h; y += STEP)
-		for (int x = 0; x < img->w; x += STEP, n++) {
+	for (int y = 0; y < img->h; y += GRID)
+		for (int x = 0; x < img->w; x += GRID, n++) {
 			const uint8_t *p = img->px + ((size_t)y * (size_t)img->w + (size_t)x) * 3;
 			int r = p[0], g = p[1], b = p[2];
 			int hi = r > g ? r : g, lo = r < g ? r : g;
 			hi = b > hi ? b : hi;
 			lo = b < lo ? b : lo;
 			add(&rg, r - g);
-			add(&yb, (r + g) / 2.0 - b);
-			flat += is_near(g, p[x + 1 < img->w ? 4 : 1]) &&
+			add(&yb, r + g - 2 * b); /* twice the yellow less blue */
+			flat += is_near(g, p[x + 1 < img->w ? 4 : 1]) &
 				is_near(g, p[y + 1 < img->h ? row + 1 : 1]);
-			paper += lo >= PAPER && hi - lo <= GREY;
+			paper += (lo >= PAPER) & (hi - lo <= GREY);
 		}
-	m->colour = (float)(sqrt(variance(&rg) + variance(&yb)) +
-			    0.3 * sqrt(mean(&rg) * mean(&rg) + mean(&yb) * mean(&yb)));
+	m->colour = (float)(sqrt(variance(&rg, n, 1) + variance(&yb, n, 0.5)) +
+			    0.3 * hypot(mean(&rg, n, 1), mean(&yb, n, 0.5)));
 	m->paper = (float)paper / (float)n;
 	m->flat = (float)flat / (float)n;
 }
@@ -251,11 +298,14 @@ static int strokes(const uint8_t *y, int w)
 	return n;
 }
 
-static float text(const plane *p)
+static float text(const plane *p, const loops *l)
 {
 	int rows = 0, n = 0;
-	for (int y = 0; y < p->h; y += STEP, n++)
-		rows += strokes(p->y + (size_t)y * (size_t)p->w, p->w) >= STROKES;
+	for (int y = 0; y < p->h; y += STEP, n++) {
+		const uint8_t *row = p->y + (size_t)y * (size_t)p->w;
+		/* a stroke changes twice: most rows are done with here */
+		rows += l->changes(row, p->w) >= 2 * STROKES && strokes(row, p->w) >= STROKES;
+	}
 	return (float)rows / (float)n;
 }
 
@@ -299,10 +349,11 @@ static tp_code measure(tp_measures *m, const tp_image *img, tp_err *err)
 	if (!rc) {
 		l.luma(p.y, img->px, n);
 		cells(cell, m, &p, &l);
+		m->contrast = contrast(&p, &l);
 		m->sharpness = sharpness(&p, &l);
 		m->hash = hash_of(cell);
 		colours(m, img);
-		m->text = text(&p);
+		m->text = text(&p, &l);
 	}
 	tp_free(p.y);
 	tp_free(p.column);

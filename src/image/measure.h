@@ -24,8 +24,8 @@ typedef struct {
 	/* Share of rows with at least 8 strokes, 0..1: dark runs narrower than 1/32 of the photo between paper. A
 	 * page of print has more than 0.3, a leaf on paper next to nothing. */
 	float text;
-	/* Share of pixels that are as their right and lower neighbours (green within 1), 0..1: drawings and
-	 * placeholders have more than 0.9, photos less than 0.8 unless they are dark or blurred. */
+	/* Share of pixels that are as their right and lower neighbours (green within 1), 0..1. Drawings and
+	 * placeholders have more than 0.9; so have some soft or overexposed photos. */
 	float flat;
 	/* Signs of the DCT of 32 x 32 mean lumas (a "pHash") at frequencies 1..8 across and down: bit
 	 * (v - 1) * 8 + u - 1 is frequency u across, v down. Photos whose hashes differ in few bits are copies. 0 for

@@ -16,7 +16,7 @@ enum { MAX_SOURCES = 16 };
 typedef struct {
 	tp_backbone *b;
 	tp_backbone_stats *stats;
-	tp_columns columns;
+	tp_list_columns columns;
 	bool begun;
 	uint8_t source;
 } reader;
@@ -111,9 +111,9 @@ static tp_code on_row(void *ud, size_t line, char **field, size_t n, tp_err *err
 	tp_err why = { 0 };
 	if (!r->begun) {
 		r->begun = true;
-		return tp_columns_find(&r->columns, field, n, err);
+		return tp_list_columns_find(&r->columns, field, n, err);
 	}
-	tp_line verdict = tp_columns_read(&l, &r->columns, field, n, &why);
+	tp_line verdict = tp_list_columns_read(&l, &r->columns, field, n, &why);
 	tp_code rc = verdict == TP_LINE_KEPT ? add_name(r, &l, err) : TP_OK;
 	if (rc)
 		return tp_context(err, rc, "line %zu: ", line);

@@ -78,7 +78,7 @@ static const struct {
 
 #define LEN(v) (sizeof(v) / sizeof *(v))
 
-tp_code tp_columns_find(tp_columns *c, char **field, size_t n, tp_err *err)
+tp_code tp_list_columns_find(tp_list_columns *c, char **field, size_t n, tp_err *err)
 {
 	for (int k = 0; k < TP_COLS; k++)
 		c->at[k] = -1;
@@ -94,13 +94,13 @@ tp_code tp_columns_find(tp_columns *c, char **field, size_t n, tp_err *err)
 	return TP_OK;
 }
 
-static const char *get(const tp_columns *c, char **field, tp_column k)
+static const char *get(const tp_list_columns *c, char **field, tp_column k)
 {
 	return c->at[k] < 0 ? "" : field[c->at[k]];
 }
 
 /* The name's text: its own column, or put together from its words. 0 when it is longer than a name may be. */
-static size_t text_of(char out[TP_NAME_MAX + 1], const tp_columns *c, char **field)
+static size_t text_of(char out[TP_NAME_MAX + 1], const tp_list_columns *c, char **field)
 {
 	const char *name = get(c, field, TP_COL_NAME);
 	const char *words[] = { get(c, field, TP_COL_GENUS_HYBRID), get(c, field, TP_COL_GENUS),
@@ -130,7 +130,7 @@ static void drop_quotes(char *s)
 	*to = 0;
 }
 
-static void read_status(tp_line_name *o, const tp_columns *c, char **field)
+static void read_status(tp_line_name *o, const tp_list_columns *c, char **field)
 {
 	const char *word = get(c, field, TP_COL_STATUS);
 	o->accepted = get(c, field, TP_COL_ACCEPTED);
@@ -167,7 +167,7 @@ static bool is_wanted(tp_name *n, const char *word)
 	return true;
 }
 
-tp_line tp_columns_read(tp_line_name *o, const tp_columns *c, char **field, size_t n, tp_err *err)
+tp_line tp_list_columns_read(tp_line_name *o, const tp_list_columns *c, char **field, size_t n, tp_err *err)
 {
 	char text[TP_NAME_MAX + 1];
 	*o = (tp_line_name){ 0 };

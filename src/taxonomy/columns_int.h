@@ -24,10 +24,10 @@ typedef enum {
 typedef struct {
 	int at[TP_COLS]; /* -1: there is none */
 	size_t n;        /* columns of the first line */
-} tp_columns;
+} tp_list_columns;
 
 /* TP_EFORMAT when neither a name nor a genus is among them. */
-TP_CHECKED tp_code tp_columns_find(tp_columns *c, char **field, size_t n, tp_err *err);
+TP_CHECKED tp_code tp_list_columns_find(tp_list_columns *c, char **field, size_t n, tp_err *err);
 
 typedef struct {
 	tp_name name;
@@ -38,6 +38,7 @@ typedef struct {
 
 /* Reads one line's fields; they are borrowed, and quotes in an authorship are taken out in place. What err says is for
  * TP_LINE_NO_NAME only. */
-tp_line tp_columns_read(tp_line_name *out, const tp_columns *c, char **field, size_t n, tp_err *err);
+tp_line tp_list_columns_read(
+	tp_line_name *out, const tp_list_columns *c, char **field, size_t n, tp_err *err);
 
 #endif

@@ -63,6 +63,7 @@ static int test_measured_rules(void)
 		TP_RULE_CONTRAST, TP_RULE_BLURRED, TP_RULE_TEXT, TP_RULE_SYNTHETIC };
 	tp_rule_set s;
 	tp_rule_set_init(&s);
+	s.on[TP_RULE_SYNTHETIC] = true;
 	CHECK(!tp_rules_measured(&s, &good), "a good photo");
 	for (int i = 0; i < 8; i++)
 		bad[i] = good;

@@ -89,7 +89,7 @@ static int test_halves(void)
 	tp_measures m = of(img);
 	CHECK(near(m.brightness, 100, 1e-3) && near(m.contrast, 100, 1e-3), "%g %g", m.brightness,
 		m.contrast);
-	CHECK(near(m.paper, 0.5, 1e-6) && m.flat == 1 && m.text == 0, "%g %g", m.paper, m.flat);
+	CHECK(near(m.paper, 0.5, 0.02) && m.flat == 1 && m.text == 0, "%g %g", m.paper, m.flat);
 	/* the step: two of 32 columns of 8 + 8 tiles beside it; the 8 sharpest hold one column of 200^2 */
 	CHECK(near(m.sharpness, 200 / sqrt(32), 1e-3), "sharpness %g", m.sharpness);
 	return 0;
@@ -118,7 +118,7 @@ static int test_text(void)
 				dot(leaf, x, y, x % 40 ? 80 : 200);
 		}
 	tp_measures page = of(img), plant = of(leaf);
-	CHECK(near(page.text, 0.5, 0.01) && near(page.paper, 7.0 / 8, 0.1), "text %g, paper %g", page.text,
+	CHECK(near(page.text, 0.5, 0.01) && near(page.paper, 7.0 / 8, 0.15), "text %g, paper %g", page.text,
 		page.paper);
 	CHECK(plant.text == 0 && plant.paper > 0.5, "text %g, paper %g", plant.text, plant.paper);
 	return 0;

@@ -232,8 +232,8 @@ static const struct {
 	{ "Rosa canina 'Kiese'", "Rosa canina L.", "Rosaceae", TP_HOW_NAME, false, true, false, 0 },
 	{ "Rosa canina var. glauka", "Rosa canina var. glauca Desf.", "Rosaceae", TP_HOW_FUZZY, false, false,
 		false, 1 },
-	{ "Helipteron floribundus DC.", "Helipterum floribundum DC.", "Asteraceae", TP_HOW_FUZZY, false, false,
-		false, 3 },
+	{ "Helipteron floribundus DC.", "Helipterum floribundum DC.", "Asteraceae", TP_HOW_FUZZY, false,
+		false, false, 3 },
 	{ "Belis perenis", "Bellis perennis L.", "Asteraceae", TP_HOW_FUZZY, false, false, false, 2 },
 	{ "Bellis sp.", "Bellis", "Asteraceae", TP_HOW_NAME, false, false, false, 0 },
 };
