@@ -63,16 +63,17 @@ static tp_code one_photo(void *ud, const char *key, size_t index, const json_t *
 {
 	set300k *x = ud;
 	char path[512], id_text[32], obs_text[32], name[TP_MAX_NAME + 1];
+	const char *where = *key ? key : "a photo without a name";
 	tp_row row = TP_ROW_INIT;
 	(void)index;
 	const char *id = text_of(item, "species_id", id_text), *split = tp_json_text_or_empty(item, "split"),
 		   *given = json_string_value(json_object_get(x->names, id));
 	if (!json_is_object(item))
-		return refuse(x, key, "no object", err);
+		return refuse(x, where, "no object", err);
 	if (!is_name(key) || !is_name(id) || !tp_split_named(&row.split, split) || row.split < 0)
-		return refuse(x, key, "species_id, split or name is not as it should be", err);
+		return refuse(x, where, "species_id, split or name is not as it should be", err);
 	if (!given)
-		return x->s->refuse(x->s, TP_NO_SPECIES, TP_EFORMAT, key, "its species has no name", err);
+		return x->s->refuse(x->s, TP_NO_SPECIES, TP_EFORMAT, where, "its species has no name", err);
 	snprintf(path, sizeof path, "images/%s/%s/%s.jpg", split, id, key);
 	snprintf(name, sizeof name, "%s", given);
 	spaces(name);
@@ -83,7 +84,7 @@ static tp_code one_photo(void *ud, const char *key, size_t index, const json_t *
 	row.licence = tp_json_text_or_empty(item, "license");
 	row.observation = text_of(item, "obs_id", obs_text);
 	row.no_train = json_is_false(json_object_get(item, "is_shareable"));
-	row.where = key;
+	row.where = where;
 	return x->s->row(x->s, &row, err);
 }
 

@@ -61,7 +61,7 @@ SEEDS = {
                     "doctype": b'<!DOCTYPE a [<!ENTITY x "y">]><archive>&x;</archive>', "up": meta().replace(b"occ", b"../occ"),
                     "core_only": b"<archive><core/></archive>", "empty": b""},
     "import_zip": {"plain": zipped(), "up": zipped(("../x", b"x")), "folder": zipped(("a/meta.xml", b"x")), "short": zipped()[:300]},
-    "import_plantnet300k": {"plain": V1 + b'\0{"1355868": "Lactuca virosa L."}', "cut": V1[:80] + b"\0{}", "empty": b"{}\0{}"},
+    "import_plantnet300k": {"plain": V1 + b'\0{"1355868": "Lactuca virosa L."}', "cut": V1[:80] + b"\0{}", "no_name": b'{"": {}, "a": 1}\0{}', "empty": b"{}\0{}"},
     "import_plantnet300k2": {"plain": V2 + b"\0species_id,full_species,family\n0,Lactuca virosa L.,Asteraceae\n",
                              "twice": V2 + b"\0species_id,full_species\n0,A a\n0,B b\n", "no_columns": b"a\0b"},
     "import_inat2021": {"plain": INAT, "cut": INAT[:200], "other_order": INAT[:-1] + b', "images": []}', "empty": b"{}",

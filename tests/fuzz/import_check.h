@@ -100,7 +100,7 @@ static tp_code check_species(tp_sink *s, const tp_species *x, tp_err *err)
 }
 
 /* Twice: the same rows. */
-static void check_import(const char *kind, const tp_import_opts *o)
+static inline void check_import(const char *kind, const tp_import_opts *o)
 {
 	size_t rows[2], refused[2];
 	for (int k = 0; k < 2; k++) {
