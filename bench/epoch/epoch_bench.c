@@ -140,13 +140,12 @@ static tp_code step(bench *b, double *loss, const float *x, const int *labels, u
 	tp_targets y = { .a = labels };
 	tp_loss_opts lo = TP_LOSS_OPTS_INIT;
 	lo.smoothing = 0.1;
-	memset(b->p.g, 0, b->p.n * sizeof(float));
 	tp_code rc = tp_learner_forward(b->l, x, b->logits, draw, err);
 	if (!rc)
 		rc = tp_loss_softmax(
 			loss, b->rows, b->logits, b->logits, (size_t)b->batch, b->classes, &y, &lo, err);
 	if (!rc)
-		rc = tp_learner_backward(b->l, b->logits, err);
+		rc = tp_learner_backward(b->l, b->logits, false, err);
 	return rc ? rc : tp_optim_step(b->o, b->p.w, b->p.g, *loss, 0.01, NULL, err);
 }
 

@@ -37,8 +37,8 @@ static const tp_option table[] = {
 	{ "finetune", 'f', TP_OPT_FLAG, offsetof(options, finetune),
 		.help = "train every layer, not only the classifier" },
 	{ "epochs", 'e', TP_OPT_INT, offsetof(options, epochs), "N",
-		"fine-tune for so many passes over the photos", .fallback_help = "the recipe's, 8", .min = 1,
-		.max = 10000 },
+		"fine-tune for so many passes over the photos",
+		.fallback_help = "the recipe's, 4; 30 with --network", .min = 1, .max = 10000 },
 	{ "config", 'c', TP_OPT_TEXT, offsetof(options, config), "FILE",
 		"fine-tune by the settings in FILE, lines of KEY = VALUE; tepal recipe prints them" },
 	{ "set", 'S', TP_OPT_LIST, offsetof(options, set), "KEY=VALUE", "fine-tune with this setting" },
@@ -69,7 +69,7 @@ static const tp_syntax syntax = { .name = "train",
 static tp_code read_recipe(options *x, tp_err *err)
 {
 	tp_code rc = TP_OK;
-	tp_cfg_defaults(&x->recipe, tp_recipe_items);
+	tp_recipe_defaults(&x->recipe, x->o.network != NULL);
 	if (x->config)
 		rc = tp_cfg_read(&x->recipe, tp_recipe_items, x->config, err);
 	x->in_file = rc;

@@ -16,7 +16,7 @@ static const char *const optimizers[] = { "sgd", "adamw", NULL },
 
 #define AT(f) offsetof(tp_recipe, f)
 const tp_cfg_item tp_recipe_items[] = {
-	{ "epochs", TP_CFG_INT, AT(epochs), "8", 1, 10000, NULL, "passes over the training photos" },
+	{ "epochs", TP_CFG_INT, AT(epochs), "4", 1, 10000, NULL, "passes over the training photos" },
 	{ "head_epochs", TP_CFG_INT, AT(head_epochs), "0", 0, 10000, NULL,
 		"of these, passes in which only the classifier is trained" },
 	{ "head", TP_CFG_CHOICE, AT(head), "fitted", 0, 0, starts,
@@ -24,20 +24,20 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "batch", TP_CFG_INT, AT(batch), "32", 1, 4096, NULL, "photos the network takes at once" },
 	{ "accumulate", TP_CFG_INT, AT(accumulate), "1", 1, 1024, NULL,
 		"batches whose gradients make one step" },
-	{ "optimizer", TP_CFG_CHOICE, AT(optimizer), "sgd", 0, 0, optimizers, "how weights move" },
-	{ "lr", TP_CFG_REAL, AT(lr), "0.01", 0, 100, NULL, "learning rate, at its highest" },
+	{ "optimizer", TP_CFG_CHOICE, AT(optimizer), "adamw", 0, 0, optimizers, "how weights move" },
+	{ "lr", TP_CFG_REAL, AT(lr), "0.0002", 0, 100, NULL, "learning rate, at its highest" },
 	{ "momentum", TP_CFG_REAL, AT(momentum), "0.9", 0, 0.9999, NULL, "of SGD" },
 	{ "nesterov", TP_CFG_FLAG, AT(nesterov), "yes", 0, 0, NULL, "SGD looks ahead" },
 	{ "beta1", TP_CFG_REAL, AT(beta1), "0.9", 0, 0.9999, NULL, "of AdamW" },
 	{ "beta2", TP_CFG_REAL, AT(beta2), "0.999", 0, 0.999999, NULL, "of AdamW" },
-	{ "weight_decay", TP_CFG_REAL, AT(weight_decay), "0.0001", 0, 10, NULL,
+	{ "weight_decay", TP_CFG_REAL, AT(weight_decay), "0.02", 0, 10, NULL,
 		"pull towards zero; norms and biases have none" },
 	{ "layer_decay", TP_CFG_REAL, AT(layer_decay), "1", 0.01, 1, NULL,
 		"learning rate of a stage as a share of that of the next one" },
 	{ "clip", TP_CFG_REAL, AT(clip), "0", 0, 1e6, NULL, "longest gradient; 0: any" },
-	{ "ema", TP_CFG_REAL, AT(ema), "0", 0, 0.99999, NULL,
+	{ "ema", TP_CFG_REAL, AT(ema), "0.99", 0, 0.99999, NULL,
 		"decay of the weights' moving average, which is then what is kept; 0: none" },
-	{ "batch_norm", TP_CFG_CHOICE, AT(batch_norm), "batch", 0, 0, statistics,
+	{ "batch_norm", TP_CFG_CHOICE, AT(batch_norm), "running", 0, 0, statistics,
 		"normalises by the statistics of each batch, or by the running ones, which then stay" },
 	{ "bn_momentum", TP_CFG_REAL, AT(bn_momentum), "0.1", 0, 1, NULL,
 		"how fast running statistics follow the batches'; 0: as the network was published" },
@@ -75,6 +75,17 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "seed", TP_CFG_INT, AT(seed), "1", 0, 2147483647, NULL, "of everything that is drawn in training" },
 	{ 0 },
 };
+
+void tp_recipe_defaults(tp_recipe *r, bool from_nothing)
+{
+	tp_cfg_defaults(r, tp_recipe_items);
+	if (!from_nothing)
+		return;
+	r->epochs = 30;
+	r->head = TP_HEAD_RANDOM;
+	r->lr = 0.001;
+	r->batch_norm = 0; /* there are no running statistics worth keeping */
+}
 
 tp_code tp_recipe_optim(tp_optim_opts *out, const tp_recipe *r, int threads, tp_err *err)
 {

@@ -32,6 +32,9 @@ typedef struct {
 } tp_recipe;
 
 extern const tp_cfg_item tp_recipe_items[];
+/* The table's defaults; for a network that begins with random weights: 30 epochs at a rate of 0.001, a random classifier,
+ * and batch-norms by the batches' statistics. */
+void tp_recipe_defaults(tp_recipe *r, bool from_nothing);
 
 /* What a recipe means to the parts that do it; TP_EINVAL names the setting. */
 TP_CHECKED tp_code tp_recipe_optim(tp_optim_opts *out, const tp_recipe *r, int threads, tp_err *err);

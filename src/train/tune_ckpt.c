@@ -232,7 +232,8 @@ static tp_code check_recipe(const json_t *was, const tp_recipe *now, tp_err *err
 		bool free_to = !strcmp(key, "save_minutes") || !strcmp(key, "patience");
 		if (rc || free_to || json_equal(old, v))
 			continue;
-		char *a = json_dumps(old, JSON_ENCODE_ANY), *b = json_dumps(v, JSON_ENCODE_ANY);
+		size_t how = JSON_ENCODE_ANY | JSON_REAL_PRECISION(6);
+		char *a = json_dumps(old, how), *b = json_dumps(v, how);
 		rc = tp_fail(err, TP_EINVAL, "the run was started with %s = %s, not %s", key, a ? a : "",
 			b ? b : "");
 		free(a);
