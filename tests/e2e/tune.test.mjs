@@ -115,7 +115,7 @@ test("a run and what it leaves", async () => {
 
 test("the settings that tepal recipe prints are the same run", async () => {
 	const text = (await works(["recipe"])).out;
-	const edited = text.replace(/^epochs = 8$/m, "epochs = 2").replace(/^batch = 32$/m, "batch = 3");
+	const edited = text.replace(/^epochs = \d+$/m, "epochs = 2").replace(/^batch = \d+$/m, "batch = 3");
 	assert.notEqual(edited, text);
 	writeFileSync(here("edited.conf"), `\ufeff${edited.replaceAll("\n", "\r\n")}`); // as some editors leave it
 	await works([...base("config"), "--config", "edited.conf"]);
@@ -197,7 +197,7 @@ test("Ctrl-C writes a checkpoint and says how to go on; a full disk then keeps i
 test("a checkpoint is refused with other photos, species, settings; the message says which", async () => {
 	const again = (...more) => tunes("whole", "--resume", ...more);
 	await fails(again("--seed", "2"), /last\.safetensors: a checkpoint for other photos: 9 to train with and 3 to validate/);
-	await fails(again("--set", "lr=0.5"), /the run was started with lr = 0\.01, not 0\.5$/m);
+	await fails(again("--set", "lr=0.5"), /the run was started with lr = 0\.0002, not 0\.5$/m);
 	await fails(again("--side", "64"), /a checkpoint for photos of 32 pixels, not 64/);
 	cpSync(here("garden"), here("renamed"), { recursive: true });
 	cpSync(here("renamed/Rubra_rotunda"), here("renamed/Sativa_nova"), { recursive: true });
