@@ -4,7 +4,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 
@@ -30,6 +32,25 @@ tp_code tp_json_dump(char **out, const json_t *j, tp_err *err)
 		return tp_nomem(err, 0);
 	*out = copy;
 	return TP_OK;
+}
+
+tp_code tp_json_write(const char *path, const json_t *j, tp_err *err)
+{
+	char *text = NULL;
+	tp_outfile *f = NULL;
+	tp_code rc = tp_json_dump(&text, j, err);
+	if (!rc && strlen(text) > TP_MAX_JSON)
+		rc = tp_fail(err, TP_ELIMIT, "%s: %zu bytes, at most %d are read", path, strlen(text),
+			TP_MAX_JSON);
+	if (!rc)
+		rc = tp_outfile_open(&f, path, err);
+	if (!rc)
+		rc = tp_outfile_write(f, text, strlen(text), err);
+	if (!rc)
+		rc = tp_outfile_commit(&f, err);
+	tp_outfile_abort(&f);
+	tp_free(text);
+	return rc;
 }
 
 void tp_number_text(char out[TP_NUMBER_TEXT], double v)

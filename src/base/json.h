@@ -17,6 +17,8 @@ TP_CHECKED tp_code tp_json_parse(json_t **out, const char *text, size_t len, con
 
 /* Compact, keys in the order they were set, doubles with 17 digits. The caller frees with tp_free(). */
 TP_CHECKED tp_code tp_json_dump(char **out, const json_t *j, tp_err *err);
+/* The same into a file, whole or not at all. TP_ELIMIT over TP_MAX_JSON, for nobody would read it back. */
+TP_CHECKED tp_code tp_json_write(const char *path, const json_t *j, tp_err *err);
 
 /* The fewest digits that read back as v, which is finite: valid JSON, and what a person would write. */
 enum { TP_NUMBER_TEXT = 32 };

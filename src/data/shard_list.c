@@ -251,22 +251,10 @@ static json_t *list_json(const tp_shard_list *l)
 
 tp_code tp_shard_list_write(const tp_shard_list *l, const char *dir, tp_err *err)
 {
-	char *path = tp_path_join(dir, TP_SHARD_LIST), *text = NULL;
+	char *path = tp_path_join(dir, TP_SHARD_LIST);
 	json_t *j = list_json(l);
-	tp_outfile *f = NULL;
-	tp_code rc = path && j ? tp_json_dump(&text, j, err) : tp_nomem(err, 0);
-	if (!rc && strlen(text) > TP_MAX_JSON)
-		rc = tp_fail(err, TP_ELIMIT, "%s: %zu bytes, at most %d are read", path, strlen(text),
-			TP_MAX_JSON);
-	if (!rc)
-		rc = tp_outfile_open(&f, path, err);
-	if (!rc)
-		rc = tp_outfile_write(f, text, strlen(text), err);
-	if (!rc)
-		rc = tp_outfile_commit(&f, err);
-	tp_outfile_abort(&f);
+	tp_code rc = path && j ? tp_json_write(path, j, err) : tp_nomem(err, 0);
 	json_decref(j);
-	tp_free(text);
 	tp_free(path);
 	return rc;
 }

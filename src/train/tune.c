@@ -272,19 +272,10 @@ static tp_code take_dir(tp_tuner *t, tp_err *err)
 /* DIR/recipe.json: what the run was told, every default included. */
 static tp_code write_recipe(const tp_tuner *t, tp_err *err)
 {
-	char *path = tp_path_join(t->job->dir, "recipe.json"), *text = NULL;
+	char *path = tp_path_join(t->job->dir, "recipe.json");
 	json_t *j = tp_cfg_to_json(t->r, tp_recipe_items);
-	tp_outfile *f = NULL;
-	tp_code rc = path && j ? tp_json_dump(&text, j, err) : tp_nomem(err, 0);
-	if (!rc)
-		rc = tp_outfile_open(&f, path, err);
-	if (!rc)
-		rc = tp_outfile_write(f, text, strlen(text), err);
-	if (!rc)
-		rc = tp_outfile_commit(&f, err);
-	tp_outfile_abort(&f);
+	tp_code rc = path && j ? tp_json_write(path, j, err) : tp_nomem(err, 0);
 	json_decref(j);
-	tp_free(text);
 	tp_free(path);
 	return rc;
 }
