@@ -120,7 +120,7 @@ static const char *why(const tp_verdict *v)
 
 static void put_verdict(tp_report_page *p, const tp_verdict *v)
 {
-	tp_putf(&p->out, "<tr%s><th scope=\"row\">", *v->rule ? "" : " data-apart");
+	tp_putf(&p->out, "<tr%s><th scope=\"row\">", *v->rule && v->photos ? "" : " data-apart");
 	tp_put_text_n(&p->out, *v->rule ? v->rule : "kept", 100);
 	tp_put(&p->out, "</th>");
 	tp_report_cell(p, v->photos);
