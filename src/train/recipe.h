@@ -26,7 +26,7 @@ typedef struct {
 	double smoothing, tau, beta, sampling;
 	int balance;
 	double mixup, cutmix, erase;
-	char augment[TP_CFG_TEXT_MAX], freeze[TP_CFG_TEXT_MAX];
+	char augment[TP_CFG_TEXT_MAX], freeze[TP_CFG_TEXT_MAX], blend[TP_CFG_TEXT_MAX];
 	int loader_threads, cache_mib, cache_side;
 	double save_minutes;
 } tp_recipe;
@@ -41,6 +41,9 @@ TP_CHECKED tp_code tp_recipe_optim(tp_optim_opts *out, const tp_recipe *r, int t
 TP_CHECKED tp_code tp_recipe_schedule(tp_lr_opts *out, const tp_recipe *r, tp_err *err);
 TP_CHECKED tp_code tp_recipe_augment(tp_augment *out, const tp_recipe *r, tp_err *err);
 tp_stop_opts tp_recipe_stop(const tp_recipe *r);
+/* How much of the tuned weights is in the finished ones, 0..1; TP_BLEND_AUTO: what is best on validation. */
+enum { TP_BLEND_AUTO = -1 };
+TP_CHECKED tp_code tp_recipe_blend(double *out, const tp_recipe *r, tp_err *err);
 /* Marks the stages that `freeze` names. TP_EINVAL names one the network does not have, and those it has. */
 TP_CHECKED tp_code tp_recipe_frozen(
 	bool frozen[TP_MAX_STAGES], const tp_recipe *r, const tp_net *net, tp_err *err);

@@ -406,6 +406,17 @@ static tp_code print_knn(const trainer *t, tp_err *err)
 	return rc;
 }
 
+static void print_tuning(const trainer *t)
+{
+	const json_t *h = t->run.history, *blend = json_object_get(h, "blend");
+	printf("fine-tuned: epoch %lld was best on validation, %lld steps",
+		(long long)json_integer_value(json_object_get(h, "best_epoch")),
+		(long long)json_integer_value(json_object_get(h, "steps")));
+	if (blend)
+		printf(", blend %g", json_real_value(blend));
+	printf("; temperature %.3f\n", t->run.calibration.temperature);
+}
+
 static tp_code report(trainer *t, tp_err *err)
 {
 	const tp_table *v = &t->t[TP_VAL], *x = &t->t[TP_TEST];
@@ -417,10 +428,7 @@ static tp_code report(trainer *t, tp_err *err)
 	printf("%zu species; %zu photos to train with, %zu to validate, %zu to test\n", t->m.n_taxa,
 		t->t[TP_TRAIN].s.n, v->s.n, x->s.n);
 	if (t->o->recipe)
-		printf("fine-tuned: epoch %lld was best on validation, %lld steps; temperature %.3f\n",
-			(long long)json_integer_value(json_object_get(t->run.history, "best_epoch")),
-			(long long)json_integer_value(json_object_get(t->run.history, "steps")),
-			t->run.calibration.temperature);
+		print_tuning(t);
 	else
 		printf("penalty %g (chosen on validation), %d steps, temperature %.3f\n", t->run.penalty,
 			t->run.iterations, t->run.calibration.temperature);

@@ -214,7 +214,7 @@ tp_code tp_tune_save_start(tp_tuner *t, tp_err *err)
 
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
-/* The first setting that differs; how long a run goes on and how often it saves may change. A setting that the checkpoint
+/* The first setting that differs; how long a run goes on, how often it saves and what is made of its end may change. A setting that the checkpoint
  * does not have has come since: the run was as that one's default. */
 static tp_code check_recipe(const json_t *was, const tp_recipe *now, tp_err *err)
 {
@@ -229,7 +229,8 @@ static tp_code check_recipe(const json_t *was, const tp_recipe *now, tp_err *err
 	{
 		const json_t *old = json_object_get(was, key);
 		old = old ? old : json_object_get(without, key);
-		bool free_to = !strcmp(key, "save_minutes") || !strcmp(key, "patience");
+		bool free_to =
+			!strcmp(key, "save_minutes") || !strcmp(key, "patience") || !strcmp(key, "blend");
 		if (rc || free_to || json_equal(old, v))
 			continue;
 		size_t how = JSON_ENCODE_ANY | JSON_REAL_PRECISION(6);
@@ -335,16 +336,24 @@ static tp_code take_extras(tp_tuner *t, const tp_weights *w, tp_err *err)
 	return rc;
 }
 
-static tp_code load_best(tp_tuner *t, tp_err *err)
+static tp_code load_plain(tp_weights **out, const tp_tuner *t, const char *name, tp_err *err)
 {
-	char *path = path_of(t->job->dir, "best.safetensors");
-	tp_code rc = path ? TP_OK : tp_nomem(err, strlen(t->job->dir));
-	if (!rc && t->s.stop.best_at >= 0)
-		rc = tp_safetensors_open(&t->best, path, err);
-	if (!rc && t->best && check_digest(t->best, err))
+	char *path = path_of(t->job->dir, name);
+	tp_code rc = path ? tp_safetensors_open(out, path, err) : tp_nomem(err, strlen(t->job->dir));
+	if (!rc && check_digest(*out, err))
 		rc = tp_context(err, TP_EFORMAT, "%s: ", path);
 	tp_free(path);
 	return rc;
+}
+
+static tp_code load_best(tp_tuner *t, tp_err *err)
+{
+	return t->s.stop.best_at < 0 ? TP_OK : load_plain(&t->best, t, "best.safetensors", err);
+}
+
+tp_code tp_tune_load_start(tp_tuner *t, tp_err *err)
+{
+	return load_plain(&t->start, t, "start.safetensors", err);
 }
 
 tp_code tp_tune_load(tp_tuner *t, tp_err *err)

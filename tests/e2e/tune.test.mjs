@@ -206,6 +206,28 @@ test("a checkpoint is refused with other photos, species, settings; the message 
 	await fails(tunes("none", "--resume"), /none\.run holds no run to go on with; without --resume one is begun/);
 });
 
+test("a run is mixed with what it began with, and mixed anew when it is over", async () => {
+	await works(base("frozen"));
+	const r = await works(tunes("blend", "--set", "blend=0"));
+	assert.match(r.out, /^fine-tuned: epoch \d was best on validation, 6 steps, blend 0; temperature/m);
+	const asked = (model) => works(["identify", "--json", "--model", `${model}.safetensors`, "garden/Rubra_rotunda/1.png"]);
+	const answers = async (model) => JSON.parse((await asked(model)).out).results;
+	assert.deepEqual(await answers("blend"), await answers("frozen"));
+	const frozen = header("frozen.safetensors"), none = header("blend.safetensors");
+	assert.deepEqual(none.tensors, frozen.tensors);
+	assert.ok(none.data.equals(frozen.data), "a blend of 0 is not the frozen model");
+	assert.equal(none.meta.calibration, frozen.meta.calibration);
+	await works(tunes("blend", "--resume", "--set", "blend=1"));
+	same("blend");
+	assert.ok(!header("blend.safetensors").data.equals(frozen.data), "nothing was learned");
+	await works(tunes("blend", "--resume", "--set", "blend=0.5"));
+	const { ModelPerformanceMonitoringStrategy: { blend } } =
+		JSON.parse((await works(["model", "show", "--json", "blend.safetensors"])).out);
+	assert.equal(blend, 0.5);
+	await fails([...base("never").filter((a) => a !== "--backbone" && a !== MODEL), "--network", "resnet18", "--set", "blend=0.5"],
+		/blend = 0\.5 mixes with the weights before the first step, which are random here/);
+});
+
 test("a loss that is no number stops the run, names the step and leaves the checkpoint of the step before", async () => {
 	const wild = ["--set", "lr=100", "--set", "weight_decay=10", "--epochs", "9"];
 	const message = /tepal train: the last checkpoint, after step (\d+), is kept in nan\.run: step (\d+): the (?:loss is (?:nan|inf)|gradient of \S+ is not finite)/;

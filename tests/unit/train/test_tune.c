@@ -834,6 +834,12 @@ static int test_wrong_settings_are_found_first(void)
 		{ "drop=1,x", "drop is up to" },
 		{ "drop=1,", "drop is up to" },
 		{ "augment=lite", "augment: " },
+		{ "blend=half", "blend is a number from 0 to 1, or auto, not \"half\"" },
+		{ "blend=1.5", "blend is a number from 0 to 1" },
+		{ "blend=-0.5", "blend is a number from 0 to 1" },
+		{ "blend=nan", "blend is a number from 0 to 1" },
+		{ "blend=0.5 head=random",
+			"blend = 0.5 mixes with the weights before the first step, which are random" },
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		tp_err err = { 0 };
@@ -1002,6 +1008,130 @@ static int test_patience_ends_a_run(void)
 	return 0;
 }
 
+/* ---- a mix with the beginning ------------------------------------------------------------------------------- */
+
+/* The first tensor that is not exactly this mix of those in the run's files; NULL: none. */
+static const char *not_the_mix(const tp_weights *w, const char *run, double blend)
+{
+	static char name[64];
+	tp_weights *start = NULL, *best = NULL;
+	tp_err err = { 0 };
+	snprintf(name, sizeof name, "%s", "a file");
+	bool same = !tp_safetensors_open(&start, in_run(run, "start.safetensors"), &err) &&
+		    !tp_safetensors_open(&best, in_run(run, "best.safetensors"), &err) &&
+		    tp_weights_count(w) == tp_weights_count(best);
+	for (size_t i = 0; same && i < tp_weights_count(w); i++) {
+		const tp_tensor *t = tp_weights_at(w, i), *a = tp_weights_find(start, t->name),
+				*b = tp_weights_find(best, t->name);
+		snprintf(name, sizeof name, "%s", t->name);
+		same = a && b && a->size == t->size && b->size == t->size;
+		for (size_t k = 0; same && k < t->size / sizeof(float); k++) {
+			double from = ((const float *)a->data)[k], to = ((const float *)b->data)[k];
+			same = ((const float *)t->data)[k] == (float)(from + blend * (to - from)) ||
+			       fabs(((const float *)t->data)[k] - (from + blend * (to - from))) <=
+				       1e-7 * (fabs(from) + fabs(to));
+		}
+	}
+	tp_weights_free(start);
+	tp_weights_free(best);
+	return same ? NULL : name;
+}
+
+/* Nothing of the tuned weights are those before the first step, all of them the best ones, bit for bit, half of them the
+ * mean, running statistics too; and a run that is over is mixed again without a step. */
+static int test_a_blend_is_a_mix(void)
+{
+	tp_err err = { 0 };
+	tp_tuned half, none, all;
+	tp_weights *start = NULL, *best = NULL;
+	CHECK_OK(tune(&half, "blend", "epochs=1 blend=0.5", false, &err), err);
+	CHECK(!not_the_mix(half.weights, "blend", 0.5), "%s", not_the_mix(half.weights, "blend", 0.5));
+	CHECK(not_the_mix(half.weights, "blend", 0.55), "0.55 is the same as 0.5");
+	CHECK(history(&half, "blend") == 0.5, "blend %g", history(&half, "blend"));
+	CHECK_OK(tp_safetensors_open(&start, in_run("blend", "start.safetensors"), &err), err);
+	CHECK_OK(tp_safetensors_open(&best, in_run("blend", "best.safetensors"), &err), err);
+	CHECK_OK(tune(&none, "blend", "epochs=1 blend=0", true, &err), err);
+	CHECK_OK(tune(&all, "blend", "epochs=1 blend=1", true, &err), err);
+	CHECK(!difference(none.weights, start), "%s", difference(none.weights, start));
+	CHECK(!difference(all.weights, best), "%s", difference(all.weights, best));
+	CHECK(difference(start, best), "nothing was learned");
+	CHECK(history(&all, "steps") == TRAIN / BATCH && history(&none, "steps") == TRAIN / BATCH,
+		"a run that is over went on");
+	CHECK(!json_object_get(all.history, "blend"), "nothing was mixed");
+	tp_weights_free(start);
+	tp_weights_free(best);
+	tp_tuned_dispose(&half);
+	tp_tuned_dispose(&none);
+	tp_tuned_dispose(&all);
+	return 0;
+}
+
+/* auto: the best of five on validation, by what `monitor` names; of equals the one nearest to the start. */
+static int test_a_blend_is_chosen(void)
+{
+	static const struct {
+		const char *settings, *key;
+		int sign;
+	} cases[] = { { "monitor=loss", "val_loss", -1 }, { "monitor=top1", "val_top1", 1 } };
+	char name[32], settings[96];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		tp_err err = { 0 };
+		tp_tuned out;
+		double most = -INFINITY, best = -1;
+		size_t k;
+		json_t *e;
+		snprintf(name, sizeof name, "chosen-%zu", i);
+		snprintf(settings, sizeof settings, "lr=0.05 blend=auto %s", cases[i].settings);
+		CHECK_OK(tune(&out, name, settings, false, &err), err);
+		json_array_foreach(json_object_get(out.history, "blends"), k, e)
+		{
+			double v = cases[i].sign * json_number_value(json_object_get(e, cases[i].key));
+			CHECK(json_number_value(json_object_get(e, "blend")) == (double)k / 4, "mix %zu", k);
+			if (v > most) {
+				most = v;
+				best = (double)k / 4;
+			}
+		}
+		CHECK(k == 5 && history(&out, "blend") == best, "%zu tried, %g chosen, not %g", k,
+			history(&out, "blend"), best);
+		CHECK(!not_the_mix(out.weights, name, best), "%s", not_the_mix(out.weights, name, best));
+		tp_tuned_dispose(&out);
+	}
+	return 0;
+}
+
+/* What a mix needs is asked for before training: weights that are not random, validation photos, the file itself. */
+static int test_a_blend_without_its_parts_is_refused(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	setup u;
+	CHECK_OK(set_up(&u, "no-mix", "blend=0.5", &err), err);
+	u.job.backbone = NULL;
+	if (refused(&u, TP_EINVAL, "which are random here"))
+		return 1;
+	CHECK_OK(set_up(&u, "no-mix", "blend=auto", &err), err);
+	for (int s = 0; s < SPECIES; s++)
+		photos[s * EACH].split = TP_TEST;
+	int bad = refused(&u, TP_EINVAL, "blend = auto chooses by validation photos, and there are none");
+	for (int s = 0; s < SPECIES; s++)
+		photos[s * EACH].split = TP_VAL;
+	char *in_the_way = tp_strdup(in_run("no-mix", "start.safetensors"));
+	CHECK_OK(tp_make_dirs(in_the_way, &err), err);
+	CHECK_OK(set_up(&u, "no-mix", "blend=0.5", &err), err);
+	bad = bad || refused(&u, TP_EIO, "start.safetensors");
+	CHECK(!tp_is_file(in_run("no-mix", "metrics.jsonl")), "training was begun");
+	CHECK_OK(tune(&out, "no-mix", "epochs=1 blend=1", false, &err), err);
+	tp_tuned_dispose(&out);
+	CHECK(strstr(talk, "the weights before the first step were not written: "), "%s", talk);
+	CHECK(!rmdir(in_the_way), "%s", in_the_way);
+	CHECK_OK(set_up(&u, "no-mix", "epochs=1 blend=0.5", &err), err);
+	u.job.resume = true;
+	bad = bad || refused(&u, TP_ENOTFOUND, "start.safetensors");
+	tp_free(in_the_way);
+	return bad;
+}
+
 /* ---- from the beginning -------------------------------------------------------------------------------------- */
 
 /* The first line of a run's log. */
@@ -1145,7 +1275,8 @@ int main(void)
 		T(test_the_monitor_chooses), T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run),
 		T(test_frozen_stages_stay), T(test_start_and_batches_are_the_runs),
 		T(test_a_run_keeps_what_it_began_with), T(test_head_epochs_train_the_classifier),
-		T(test_decay_reaches_its_groups), T(test_patience_ends_a_run),
+		T(test_decay_reaches_its_groups), T(test_patience_ends_a_run), T(test_a_blend_is_a_mix),
+		T(test_a_blend_is_chosen), T(test_a_blend_without_its_parts_is_refused),
 		T(test_a_stopped_run_ends_the_same));
 	tp_weights_free(made_up);
 	tp_net_free(net);
