@@ -49,6 +49,10 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "smoothing", TP_CFG_REAL, AT(smoothing), "0.1", 0, 0.99, NULL, "label smoothing" },
 	{ "dropout", TP_CFG_FLAG, AT(dropout), "yes", 0, 0, NULL,
 		"features are dropped as the network was published; no: none are" },
+	{ "drop_path", TP_CFG_REAL, AT(drop_path), "0", 0, 0.99, NULL,
+		"stochastic depth: share of photos that residual blocks pass by, rising to this at the end "
+		"of the "
+		"network; 0: none" },
 	{ "balance", TP_CFG_CHOICE, AT(balance), "none", 0, 0, balances, "what is done for rare species" },
 	{ "tau", TP_CFG_REAL, AT(tau), "1", 0, 10, NULL, "strength of logit adjustment" },
 	{ "beta", TP_CFG_REAL, AT(beta), "0.999", 0, 0.999999, NULL, "of class-balanced weights" },
@@ -80,11 +84,13 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ 0 },
 };
 
-void tp_recipe_defaults(tp_recipe *r, bool from_nothing)
+void tp_recipe_defaults(tp_recipe *r, const char *network)
 {
+	const tp_arch *arch = network ? tp_arch_find(network) : NULL;
 	tp_cfg_defaults(r, tp_recipe_items);
-	if (!from_nothing)
+	if (!network)
 		return;
+	r->drop_path = arch ? arch->drop_path : 0;
 	r->epochs = 30;
 	r->head = TP_HEAD_RANDOM;
 	r->lr = 0.001;

@@ -19,6 +19,7 @@ typedef struct {
 	int epochs, head_epochs, batch, accumulate, head, seed;
 	int optimizer, batch_norm, monitor, patience;
 	double lr, momentum, weight_decay, beta1, beta2, layer_decay, clip, ema, bn_momentum;
+	double drop_path;
 	bool nesterov, direct, dropout;
 	int schedule;
 	double warmup_epochs, floor, factor;
@@ -33,8 +34,9 @@ typedef struct {
 
 extern const tp_cfg_item tp_recipe_items[];
 /* The table's defaults; for a network that begins with random weights: 30 epochs at a rate of 0.001, a random classifier,
- * and batch-norms by the batches' statistics. */
-void tp_recipe_defaults(tp_recipe *r, bool from_nothing);
+ * batch-norms by the batches' statistics, and the stochastic depth it was published with. network: its name (one that
+ * does not exist has none); NULL: weights come from a backbone. */
+void tp_recipe_defaults(tp_recipe *r, const char *network);
 
 /* What a recipe means to the parts that do it; TP_EINVAL names the setting. */
 TP_CHECKED tp_code tp_recipe_optim(tp_optim_opts *out, const tp_recipe *r, int threads, tp_err *err);

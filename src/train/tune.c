@@ -176,6 +176,7 @@ static tp_code make_learner(tp_tuner *t, tp_err *err)
 	o.running_stat = t->r->batch_norm;
 	o.direct = t->r->direct;
 	o.whole = !t->r->dropout;
+	o.drop_path = (float)t->r->drop_path;
 	if (t->l && head_only == t->head_only)
 		return TP_OK;
 	tp_learner_free(t->l);
@@ -258,6 +259,10 @@ tp_code tp_tune_check(const tp_tune_job *job, tp_err *err)
 		rc = tp_net_new(&net, job->arch, (int)job->m->n_taxa, err);
 	if (!rc)
 		rc = tp_recipe_frozen(frozen, job->recipe, net, err);
+	if (!rc && job->recipe->drop_path > 0 && !tp_net_blocks(net))
+		rc = tp_fail(err, TP_EINVAL,
+			"drop_path = %g: %s has no residual blocks that photos could pass by",
+			job->recipe->drop_path, job->arch->name);
 	if (!rc)
 		rc = check_blend(job, err);
 	tp_net_free(net);

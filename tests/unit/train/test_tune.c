@@ -311,6 +311,7 @@ static int test_a_stopped_run_ends_the_same(void)
 		{ "mix", "mixup=0.4 cutmix=1 erase=0.5 augment=strong" },
 		{ "head", "head_epochs=1 optimizer=adamw lr=0.001 layer_decay=0.9" },
 		{ "accumulate", "accumulate=2 batch=2 clip=1" },
+		{ "depth", "drop_path=0.5 batch_norm=running" },
 	};
 	for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
 		if (stop_and_go(recipes[i][0], recipes[i][1]))
@@ -849,7 +850,28 @@ static int test_wrong_settings_are_found_first(void)
 		CHECK(rc == TP_EINVAL && strstr(err.msg, bad[i].why), "%s: %d \"%s\"", bad[i].settings, rc,
 			err.msg);
 	}
+	tp_err err = { 0 };
+	setup u;
+	CHECK_OK(set_up(&u, "wrong", "drop_path=0.2", &err), err);
+	CHECK_OK(tp_tune_check(&u.job, &err), err);
+	u.job.arch = tp_arch_find("bn-inception");
+	CHECK(tp_tune_check(&u.job, &err) == TP_EINVAL &&
+			strstr(err.msg, "drop_path = 0.2: bn-inception has no residual blocks"),
+		"%s", err.msg);
 	CHECK(!tp_is_dir(in_run("wrong", "")), "a folder for nothing");
+	return 0;
+}
+
+/* A network that begins with random weights is trained as it was published, where that is known. */
+static int test_defaults_are_as_published(void)
+{
+	tp_recipe r;
+	tp_recipe_defaults(&r, NULL);
+	CHECK(r.drop_path == 0 && r.head == TP_HEAD_FITTED, "drop_path %g", r.drop_path);
+	tp_recipe_defaults(&r, "efficientnet-lite0");
+	CHECK(r.drop_path == 0.2 && r.head == TP_HEAD_RANDOM, "drop_path %g", r.drop_path);
+	tp_recipe_defaults(&r, "resnet18");
+	CHECK(r.drop_path == 0 && r.head == TP_HEAD_RANDOM, "drop_path %g", r.drop_path);
 	return 0;
 }
 
@@ -1269,15 +1291,15 @@ int main(void)
 		T(test_other_species_are_refused), T(test_other_photos_are_refused), T(test_other_versions),
 		T(test_a_folder_is_one_process_s), T(test_no_checkpoint_without_its_best_weights),
 		T(test_wrong_settings_are_found_first), T(test_lists_may_have_blanks),
-		T(test_what_may_change), T(test_a_damaged_checkpoint_is_refused),
-		T(test_a_loss_that_is_no_number_stops), T(test_a_torn_photo_is_left_out),
-		T(test_torn_photos_shift_nothing), T(test_half_a_step_leaves_nothing),
-		T(test_the_monitor_chooses), T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run),
-		T(test_frozen_stages_stay), T(test_start_and_batches_are_the_runs),
-		T(test_a_run_keeps_what_it_began_with), T(test_head_epochs_train_the_classifier),
-		T(test_decay_reaches_its_groups), T(test_patience_ends_a_run), T(test_a_blend_is_a_mix),
-		T(test_a_blend_is_chosen), T(test_a_blend_without_its_parts_is_refused),
-		T(test_a_stopped_run_ends_the_same));
+		T(test_defaults_are_as_published), T(test_what_may_change),
+		T(test_a_damaged_checkpoint_is_refused), T(test_a_loss_that_is_no_number_stops),
+		T(test_a_torn_photo_is_left_out), T(test_torn_photos_shift_nothing),
+		T(test_half_a_step_leaves_nothing), T(test_the_monitor_chooses), T(test_poor_photo_sets),
+		T(test_a_full_disk_costs_no_run), T(test_frozen_stages_stay),
+		T(test_start_and_batches_are_the_runs), T(test_a_run_keeps_what_it_began_with),
+		T(test_head_epochs_train_the_classifier), T(test_decay_reaches_its_groups),
+		T(test_patience_ends_a_run), T(test_a_blend_is_a_mix), T(test_a_blend_is_chosen),
+		T(test_a_blend_without_its_parts_is_refused), T(test_a_stopped_run_ends_the_same));
 	tp_weights_free(made_up);
 	tp_net_free(net);
 	char cmd[96];
