@@ -381,6 +381,8 @@ static tp_code start(tp_tuner *t, tp_err *err)
 	if (!rc)
 		rc = make_weights(t, err);
 	if (!rc)
+		rc = tp_tune_hash_backbone(t, err);
+	if (!rc)
 		rc = make_loss(t, err);
 	if (!rc)
 		rc = make_loader(t, err);

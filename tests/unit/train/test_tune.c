@@ -371,6 +371,29 @@ static int test_another_run_is_refused(void)
 	return bad;
 }
 
+/* Other weights of the same network are another run, the same ones in another file are not. */
+static int test_another_backbone_is_refused(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out = { 0 };
+	setup u;
+	tp_weights *w = NULL;
+	CHECK_OK(stopped_run("backbone", "epochs=1", false, 1, &err), err);
+	CHECK_OK(set_up(&u, "backbone", "epochs=1", &err), err);
+	u.job.resume = true;
+	CHECK_OK(tp_net_init(&w, net, 2, &err), err);
+	u.job.backbone = w;
+	int bad = refused(
+		&u, TP_EINVAL, "last.safetensors: a checkpoint of a run that began with other weights");
+	tp_weights_free(w);
+	CHECK_OK(tp_net_init(&w, net, 1, &err), err);
+	u.job.backbone = w;
+	CHECK_OK(tp_tune(&out, &u.job, &err), err);
+	tp_weights_free(w);
+	tp_tuned_dispose(&out);
+	return bad;
+}
+
 static int test_other_species_are_refused(void)
 {
 	tp_err err = { 0 };
@@ -471,7 +494,7 @@ static json_t *read_run(const char *path, tp_err *err)
 /* A checkpoint that does not say which photos it is of is an old one: a warning, and it goes on. A newer format is not read. */
 static int test_other_versions(void)
 {
-	static const char *const added[] = { "photos", "n_train", "n_val", "place" };
+	static const char *const added[] = { "photos", "n_train", "n_val", "place", "backbone" };
 	tp_err err = { 0 };
 	tp_tuned whole, out;
 	setup u;
@@ -503,6 +526,7 @@ static int test_other_versions(void)
 		return 1;
 	CHECK_OK(tune(&out, "version", "", true, &err), err);
 	CHECK(strstr(talk, "does not say which photos it was trained with"), "%s", talk);
+	CHECK(strstr(talk, "does not say which backbone it was begun with"), "%s", talk);
 	CHECK(!difference(whole.weights, out.weights), "%s differs", difference(whole.weights, out.weights));
 	tp_tuned_dispose(&whole);
 	tp_tuned_dispose(&out);
@@ -1288,10 +1312,10 @@ int main(void)
 	}
 	tp_log_set_sink(listen, NULL);
 	int result = RUN(T(test_a_run_repeats), T(test_another_run_is_refused),
-		T(test_other_species_are_refused), T(test_other_photos_are_refused), T(test_other_versions),
-		T(test_a_folder_is_one_process_s), T(test_no_checkpoint_without_its_best_weights),
-		T(test_wrong_settings_are_found_first), T(test_lists_may_have_blanks),
-		T(test_defaults_are_as_published), T(test_what_may_change),
+		T(test_another_backbone_is_refused), T(test_other_species_are_refused),
+		T(test_other_photos_are_refused), T(test_other_versions), T(test_a_folder_is_one_process_s),
+		T(test_no_checkpoint_without_its_best_weights), T(test_wrong_settings_are_found_first),
+		T(test_lists_may_have_blanks), T(test_defaults_are_as_published), T(test_what_may_change),
 		T(test_a_damaged_checkpoint_is_refused), T(test_a_loss_that_is_no_number_stops),
 		T(test_a_torn_photo_is_left_out), T(test_torn_photos_shift_nothing),
 		T(test_half_a_step_leaves_nothing), T(test_the_monitor_chooses), T(test_poor_photo_sets),
