@@ -397,6 +397,61 @@ static int test_darwin_core_archives(void)
 	return clean(dwca());
 }
 
+/* As Audiovisual Core has them. The plants flower, which says nothing of a photo. */
+static const char organ_meta[] =
+	"<archive xmlns=\"http://rs.tdwg.org/dwc/text/\"><core fieldsTerminatedBy=\",\" "
+	"fieldsEnclosedBy=\"\" "
+	"rowType=\"http://rs.tdwg.org/dwc/terms/Occurrence\"><files><location>o.csv</location></files><id "
+	"index=\"0\"/>"
+	"<field index=\"1\" term=\"http://rs.tdwg.org/dwc/terms/scientificName\"/>"
+	"<field index=\"2\" term=\"http://rs.tdwg.org/dwc/terms/reproductiveCondition\"/>"
+	"<field index=\"3\" term=\"http://example.org/organ\"/></core>"
+	"<extension fieldsTerminatedBy=\",\" fieldsEnclosedBy=\"\" "
+	"rowType=\"http://rs.tdwg.org/ac/terms/Multimedia\">"
+	"<files><location>m.csv</location></files><coreid index=\"0\"/>"
+	"<field index=\"1\" term=\"http://rs.tdwg.org/ac/terms/accessURI\"/>"
+	"<field index=\"2\" term=\"http://rs.tdwg.org/ac/terms/subjectPart\"/>"
+	"<field index=\"3\" term=\"http://purl.org/dc/terms/subject\"/></extension></archive>";
+
+static int organs(void)
+{
+	static const char *const by_subject[] = { "organ=subject" }, *const by_none[] = { "organ=colour" };
+	put("d/meta.xml", organ_meta);
+	put("d/o.csv", "1,Aloe vera,flowering,\n2,Aloe vera,flowering,Fruit\n");
+	put("d/m.csv", "1,http://x.org/a,http://rs.tdwg.org/acpart/values/p0005,bark\n1,http://x.org/"
+		       "b,Inflorescence,\n"
+		       "1,http://x.org/c,entireOrganism,\n1,http://x.org/d,acpart:p0003,\n1,http://x.org/"
+		       "e,unspecifiedPart,\n"
+		       "1,http://x.org/f,flower | "
+		       "inflorescence,\n1,http://x.org/g,leaf|fruit,\n1,http://x.org/h,thorn,\n"
+		       "1,http://x.org/i,,\n2,http://x.org/j,,\n2,http://x.org/k,bark,\n"
+		       "1,http://x.org/l,http://rs.tdwg.org/acpart/values/leaf,\n");
+	tp_catalog_import_opts o = opts("dwca", "d");
+	int bad = imports(&o,
+		"http://x.org/a n1 t1 o1 s-1 leaf\nhttp://x.org/b n1 t1 o1 s-1 flower\nhttp://x.org/c n1 t1 "
+		"o1 s-1 habit\n"
+		"http://x.org/d n1 t1 o1 s-1 twig\nhttp://x.org/e n1 t1 o1 s-1 \nhttp://x.org/f n1 t1 o1 s-1 "
+		"flower\n"
+		"http://x.org/g n1 t1 o1 s-1 leaf|fruit\nhttp://x.org/h n1 t1 o1 s-1 thorn\nhttp://x.org/i "
+		"n1 t1 o1 s-1 \n"
+		"http://x.org/j n1 t1 o2 s-1 fruit\nhttp://x.org/k n1 t1 o2 s-1 bark\n"
+		"http://x.org/l n1 t1 o1 s-1 http://rs.tdwg.org/acpart/values/leaf\n",
+		"");
+	CHECK(!bad, "organs");
+	put("d/m.csv", "1,http://x.org/a,http://rs.tdwg.org/acpart/values/p0005,bark\n");
+	o.source.column = by_subject;
+	o.source.n_columns = 1;
+	CHECK(!imports(&o, "http://x.org/a n1 t1 o1 s-1 bark\n", ""), "chosen");
+	o.source.column = by_none;
+	return fails(&o, TP_EFORMAT, "no term \"colour\"");
+}
+
+static int test_organs_in_archives(void)
+{
+	fresh();
+	return clean(organs());
+}
+
 static void put_replaced(const char *rel, const char *text, const char *what, const char *by)
 {
 	char out[8192];
@@ -746,7 +801,7 @@ int main(void)
 	if (getenv("TP_KILLS"))
 		return RUN(T(test_killed_and_run_again));
 	return RUN(T(test_class_folders), T(test_tables), T(test_encodings), T(test_broken_lines),
-		T(test_darwin_core_archives), T(test_archives_that_are_none), T(test_a_zip_bomb),
-		T(test_plantnet300k), T(test_inat2021), T(test_oxford102),
+		T(test_darwin_core_archives), T(test_organs_in_archives), T(test_archives_that_are_none),
+		T(test_a_zip_bomb), T(test_plantnet300k), T(test_inat2021), T(test_oxford102),
 		T(test_training_takes_what_is_kept), T(test_killed_and_run_again));
 }
