@@ -1,14 +1,15 @@
 #!/bin/sh
-# Fuzzes every importer: tools/fuzz_imports.sh [SECONDS EACH [AT ONE TIME]], half an hour each, one after the other, unless told
-# otherwise. Prints a line of docs/fuzzing.md's table for each as it ends, with the coverage; they stay in
-# build/fuzz/imports.md, the whole output in build/fuzz/log. Fails when one of them broke. See tools/fuzz.sh.
+# Fuzzes every importer: tools/fuzz_imports.sh [SECONDS EACH [AT ONE TIME]], half an hour each, one after the other, unless
+# told otherwise. Begins where the last run ended (build/fuzz/found; remove it to begin with the seeds). Prints a line of
+# docs/fuzzing.md's table for each as it ends, with the coverage; they stay in build/fuzz/imports.md, the whole output in
+# build/fuzz/log. Fails when one of them broke. See tools/fuzz.sh.
 set -eu
 cd "$(dirname "$0")/.."
 
 row() { # target, seconds, log
 	awk -v target="$1" -v seconds="$2" '
-		/ INITED / { for (i = 1; i < NF; i++) { if ($i == "cov:") c0 = $(i + 1); if ($i == "ft:") f0 = $(i + 1) } }
-		/ (DONE|NEW|REDUCE|pulse) / { for (i = 1; i < NF; i++) {
+		$2 == "INITED" { for (i = 1; i < NF; i++) { if ($i == "cov:") c0 = $(i + 1); if ($i == "ft:") f0 = $(i + 1) } }
+		$2 ~ /^(INITED|DONE|NEW|REDUCE|pulse)$/ { for (i = 1; i < NF; i++) {
 			if ($i == "cov:") c1 = $(i + 1)
 			if ($i == "ft:") f1 = $(i + 1)
 			if ($i == "corp:") { split($(i + 1), k, "/"); kept = k[1] } } }
