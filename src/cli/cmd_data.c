@@ -133,6 +133,7 @@ static int verify(int argc, char **argv)
 
 static const tp_command commands[] = {
 	{ "import", "Take photos with names into a catalog", data_import },
+	{ "fetch", "Download the photos of a catalog", data_fetch },
 	{ "show", "Say what stands in a catalog", data_show },
 	{ "pack", "Pack photos into shards for training", pack },
 	{ "verify", "Check the checksums of packed photos", verify },

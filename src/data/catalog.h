@@ -100,6 +100,7 @@ typedef struct {
 	int split;             /* what was decided; -1: any */
 	enum { TP_PHOTOS_ALL, TP_PHOTOS_KEPT, TP_PHOTOS_EXCLUDED } which;
 	bool unhashed; /* only those whose sha256 is not known */
+	bool not_here; /* only those of which nothing but a URL is known */
 } tp_catalog_filter;
 #define TP_CATALOG_FILTER_INIT                                                                               \
 	{                                                                                                    \
@@ -150,6 +151,8 @@ typedef struct {
 TP_CHECKED tp_code tp_catalog_find(
 	tp_catalog *c, const tp_catalog_finding *f, tp_err *err);                        /* or replaces it */
 TP_CHECKED tp_code tp_catalog_forget_rule(tp_catalog *c, const char *rule, tp_err *err); /* its findings */
+TP_CHECKED tp_code tp_catalog_forget(
+	tp_catalog *c, int64_t photo, const char *rule, tp_err *err); /* of one photo */
 typedef tp_code (*tp_catalog_finding_fn)(void *ud, const tp_catalog_finding *f, tp_err *err);
 /* rule NULL: all. By photo, then rule. */
 TP_CHECKED tp_code tp_catalog_each_finding(
