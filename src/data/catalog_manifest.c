@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "data/catalog_int.h"
 #include "data/data_int.h"
+#include "data/split_groups.h"
 
 /* Numbers of rows as they come (64 bits, few, with gaps) to small ones. */
 typedef struct {
@@ -126,12 +127,16 @@ static tp_code place(reading *r, const tp_catalog_photo *p, const char **path, t
 static tp_code one_photo(void *ud, const tp_catalog_photo *p, tp_err *err)
 {
 	reading *r = ud;
-	int split = p->split >= 0 ? p->split : p->given;
+	int split = tp_catalog_split_of(p);
 	int k = p->taxon >= 0 && (size_t)p->taxon < r->taxa.n ? r->taxa.index[p->taxon] : -1;
 	const char *path = NULL;
 	r->b->m.seen++;
 	if (p->excluded) {
 		r->b->m.skipped_excluded++;
+		return TP_OK;
+	}
+	if (split == TP_HELD_OUT) {
+		r->b->m.skipped_held_out++;
 		return TP_OK;
 	}
 	tp_code rc = place(r, p, &path, err);
@@ -199,7 +204,8 @@ static tp_code read_all(reading *r, tp_catalog *c, tp_err *err)
 		rc = tp_catalog_each_photo(c, &all, one_photo, r, err);
 	if (!rc && r->with_split && r->without_split)
 		rc = tp_fail(err, TP_EINVAL,
-			"%s: %zu of the kept photos have a split (train, val, test) and %zu have none",
+			"%s: %zu of the kept photos have a split (train, val, test) and %zu have none: "
+			"tepal data split deals them",
 			c->path, r->with_split, r->without_split);
 	r->b->has_split = r->with_split > 0;
 	return rc ? rc : drop_empty_taxa(r->b, err);

@@ -38,6 +38,7 @@ typedef struct {
 	size_t skipped_unreadable; /* when the shards were packed */
 	size_t skipped_excluded;   /* by a rule, in the catalog */
 	size_t skipped_not_here;   /* only a URL is known */
+	size_t skipped_held_out;   /* neither to train with nor for the ordinary test */
 } tp_manifest;
 
 /* Folder of class folders ("Mangifera_indica/x.jpg"; underscores are spaces), or a folder that holds split.csv
