@@ -134,6 +134,7 @@ static int verify(int argc, char **argv)
 static const tp_command commands[] = {
 	{ "import", "Take photos with names into a catalog", data_import },
 	{ "show", "Say what stands in a catalog", data_show },
+	{ "match", "Match the names of a catalog to a list of accepted ones", data_match },
 	{ "split", "Deal the photos of a catalog to training, validation and test", data_split },
 	{ "pack", "Pack photos into shards for training", pack },
 	{ "verify", "Check the checksums of packed photos", verify },

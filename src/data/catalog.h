@@ -174,16 +174,20 @@ TP_CHECKED tp_code tp_catalog_put_taxon(tp_catalog *c, int64_t *id, const tp_cat
 
 typedef struct {
 	int64_t id, taxon;
-	const char *text;    /* as given */
-	const char *matched; /* "exact", "synonym", "fuzzy", "unmatched"; "": not looked up yet */
+	const char *text; /* as given */
+	const char *
+		matched; /* "exact", "variant", "synonym", "fuzzy", "parent", "unmatched"; "": not looked up yet */
 	const char *nearest; /* of one that is not exact: what it was taken for, or might be */
 	int64_t photos;
 } tp_catalog_name;
 typedef tp_code (*tp_catalog_name_fn)(void *ud, const tp_catalog_name *n, tp_err *err);
 TP_CHECKED tp_code tp_catalog_each_name(tp_catalog *c, tp_catalog_name_fn fn, void *ud, tp_err *err);
-/* What a list of accepted names says of a name: photos with it are of that taxon from now on. */
+/* What a list of accepted names says of a name: photos with it are of that taxon from now on. Common names that were told
+ * of the taxon it had go with it, unless it is "unmatched". */
 TP_CHECKED tp_code tp_catalog_match(
 	tp_catalog *c, int64_t name, int64_t taxon, const char *matched, const char *nearest, tp_err *err);
+/* Only where none is known. */
+TP_CHECKED tp_code tp_catalog_fill_family(tp_catalog *c, int64_t taxon, const char *family, tp_err *err);
 /* Drops taxa that no name and no photo has. */
 TP_CHECKED tp_code tp_catalog_drop_unused_taxa(tp_catalog *c, tp_err *err);
 
