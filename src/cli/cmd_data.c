@@ -51,7 +51,7 @@ static const tp_syntax pack_syntax = { .name = "data pack",
 	.options = pack_table,
 	.min_words = 1,
 	.max_words = 1,
-	.wanted = "one folder or CSV file of photos is needed" };
+	.wanted = "one folder, CSV file or catalog of photos is needed" };
 
 static int pack(int argc, char **argv)
 {
@@ -76,10 +76,14 @@ static int pack(int argc, char **argv)
 	if (tp_pack(&done, &x.o, &err))
 		return tp_cli_fail(pack_syntax.name, &err);
 	printf("%zu files seen: %zu photos packed, %zu excluded (%s/excluded.csv), %zu no photos of a "
-	       "species\n"
-	       "%zu shards, %.1f MiB%s\n",
-		done.seen, done.packed, done.excluded, x.o.output, done.skipped, done.shards,
-		(double)done.bytes / (1 << 20), done.was_there ? "; they were there already" : "");
+	       "species\n",
+		done.seen, done.packed, done.excluded, x.o.output, done.skipped);
+	if (done.by_rules + done.held_out + done.not_here)
+		printf("%zu excluded by the catalog's rules%s%s%s, %zu held out, %zu not on this disk\n",
+			done.by_rules, done.by_rules ? " (" : "", done.rules, done.by_rules ? ")" : "",
+			done.held_out, done.not_here);
+	printf("%zu shards, %.1f MiB%s\n", done.shards, (double)done.bytes / (1 << 20),
+		done.was_there ? "; they were there already" : "");
 	return 0;
 }
 

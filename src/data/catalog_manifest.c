@@ -131,10 +131,8 @@ static tp_code one_photo(void *ud, const tp_catalog_photo *p, tp_err *err)
 	int k = p->taxon >= 0 && (size_t)p->taxon < r->taxa.n ? r->taxa.index[p->taxon] : -1;
 	const char *path = NULL;
 	r->b->m.seen++;
-	if (p->excluded) {
-		r->b->m.skipped_excluded++;
-		return TP_OK;
-	}
+	if (p->excluded)
+		return tp_builder_excluded(r->b, p->excluded, 1, err);
 	if (split == TP_HELD_OUT) {
 		r->b->m.skipped_held_out++;
 		return TP_OK;
