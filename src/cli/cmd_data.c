@@ -140,6 +140,7 @@ static const tp_command commands[] = {
 	{ "show", "Say what stands in a catalog", data_show },
 	{ "match", "Match the names of a catalog to a list of accepted ones", data_match },
 	{ "split", "Deal the photos of a catalog to training, validation and test", data_split },
+	{ "export", "Write the photos of a catalog as a table, and describe it", data_export },
 	{ "pack", "Pack photos into shards for training", pack },
 	{ "verify", "Check the checksums of packed photos", verify },
 	{ "names", "Match plant names to a list of accepted ones", tp_cli_data_names },
