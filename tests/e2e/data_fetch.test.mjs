@@ -286,12 +286,14 @@ test("a host that asks to be left alone is, all of it", async (t) => {
 	assert.match(r.out, /^1\tleft\thttp/m);
 });
 
-test("a host that never answers is given up", async (t) => {
-	const s = await serve(t, (req, res) => (res.writeHead(500), res.end()));
-	const name = await catalog(Array.from({ length: 60 }, (_, i) => s.url(i)));
-	const r = await fetches(name, "--tries", "1", "--per-host", "1");
-	sums(r, { wanted: 60, failed: 20, left: 40 });
-	assert.equal(s.log.length, 20);
+test("a host that answers nobody, or forbids everything, is given up", async (t) => {
+	for (const code of [500, 403]) {
+		const s = await serve(t, (req, res) => (res.writeHead(code), res.end()));
+		const name = await catalog(Array.from({ length: 60 }, (_, i) => s.url(i)));
+		const r = await fetches(name, "--tries", "1", "--per-host", "1");
+		sums(r, { wanted: 60, failed: 20, left: 40 });
+		assert.equal(s.log.length, 20);
+	}
 });
 
 test("a connection that is cut: the rest alone is fetched, if it is the same photo still", async (t) => {
