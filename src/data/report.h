@@ -35,7 +35,7 @@ typedef struct {
 
 /* Reads the catalog once, row by row: memory grows with species, authors and observations by a few bytes each, and with
  * excluded photos by 16. However many photos there are, the page has a bounded number of rows and pictures: at most
- * TP_MAX_REPORT bytes, and under 16 MiB with the sheets of TP_DATA_REPORT_OPTS_INIT.
+ * TP_MAX_REPORT bytes, of which 2,000 thumbnails of 16 KiB as JPEG may be 43 MiB.
  * A photo that is not there or cannot be decoded is shown as a placeholder and counted.
  * Errors   those of tp_catalog_open(); TP_EINVAL (sheet), TP_ELIMIT (a number of a row over 2^26 in a small table),
  *          TP_ECANCEL, TP_EIO, TP_ENOMEM.
