@@ -137,12 +137,14 @@ static int verify(int argc, char **argv)
 
 static const tp_command commands[] = {
 	{ "import", "Take photos with names into a catalog", data_import },
+	{ "fetch", "Download the photos of a catalog", data_fetch },
 	{ "show", "Say what stands in a catalog", data_show },
 	{ "match", "Match the names of a catalog to a list of accepted ones", data_match },
 	{ "split", "Deal the photos of a catalog to training, validation and test", data_split },
 	{ "export", "Write the photos of a catalog as a table, and describe it", data_export },
 	{ "pack", "Pack photos into shards for training", pack },
 	{ "verify", "Check the checksums of packed photos", verify },
+	{ "report", "Write a page about a catalog, with photos", data_report },
 	{ "names", "Match plant names to a list of accepted ones", tp_cli_data_names },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -100,6 +100,7 @@ typedef struct {
 	int split;             /* what was decided, a tp_split or TP_HELD_OUT; -1: any */
 	enum { TP_PHOTOS_ALL, TP_PHOTOS_KEPT, TP_PHOTOS_EXCLUDED } which;
 	bool unhashed; /* only those whose sha256 is not known */
+	bool not_here; /* only those of which nothing but a URL is known */
 } tp_catalog_filter;
 #define TP_CATALOG_FILTER_INIT                                                                               \
 	{                                                                                                    \
@@ -156,10 +157,16 @@ typedef struct {
 TP_CHECKED tp_code tp_catalog_find(
 	tp_catalog *c, const tp_catalog_finding *f, tp_err *err);                        /* or replaces it */
 TP_CHECKED tp_code tp_catalog_forget_rule(tp_catalog *c, const char *rule, tp_err *err); /* its findings */
+TP_CHECKED tp_code tp_catalog_forget(
+	tp_catalog *c, int64_t photo, const char *rule, tp_err *err); /* of one photo */
 typedef tp_code (*tp_catalog_finding_fn)(void *ud, const tp_catalog_finding *f, tp_err *err);
 /* rule NULL: all. By photo, then rule. */
 TP_CHECKED tp_code tp_catalog_each_finding(
 	tp_catalog *c, const char *rule, tp_catalog_finding_fn fn, void *ud, tp_err *err);
+
+/* How many photos each rule hit, whichever rule decided; by name. */
+typedef tp_code (*tp_catalog_hits_fn)(void *ud, const char *rule, int64_t photos, tp_err *err);
+TP_CHECKED tp_code tp_catalog_each_rule(tp_catalog *c, tp_catalog_hits_fn fn, void *ud, tp_err *err);
 
 /* ---- names and taxa ---- */
 

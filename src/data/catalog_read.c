@@ -59,11 +59,13 @@ static tp_code select_photos(tp_catalog *c, sqlite3_stmt **st, const tp_catalog_
 	static const char *const which[] = { "", " AND p.excluded IS NULL", " AND p.excluded IS NOT NULL" };
 	char sql[1024];
 	snprintf(sql, sizeof sql,
-		"SELECT " PHOTO_COLUMNS " FROM photo p JOIN name n ON n.id = p.name WHERE p.id > ?1%s%s%s%s%s"
+		"SELECT " PHOTO_COLUMNS
+		" FROM photo p JOIN name n ON n.id = p.name WHERE p.id > ?1%s%s%s%s%s%s"
 		" ORDER BY p.id LIMIT ?2",
 		f->source ? " AND p.source = ?3" : "", f->taxon ? " AND coalesce(p.taxon, n.taxon) = ?4" : "",
 		f->split >= 0 ? " AND p.split = ?5" : "", which[f->which],
-		f->unhashed ? " AND p.sha256 IS NULL" : "");
+		f->unhashed ? " AND p.sha256 IS NULL" : "",
+		f->not_here ? " AND p.url IS NOT NULL AND p.path IS NULL AND p.file IS NULL" : "");
 	tp_code rc = tp_db_prepare(c, st, sql, err);
 	if (rc)
 		return rc;
@@ -187,6 +189,19 @@ tp_code tp_catalog_forget_rule(tp_catalog *c, const char *rule, tp_err *err)
 	return rc;
 }
 
+tp_code tp_catalog_forget(tp_catalog *c, int64_t photo, const char *rule, tp_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	tp_code rc = tp_db_prepare(c, &st, "DELETE FROM finding WHERE rule = ? AND photo = ?", err);
+	if (!rc) {
+		sqlite3_bind_text(st, 1, rule, -1, SQLITE_STATIC);
+		sqlite3_bind_int64(st, 2, photo);
+		rc = tp_db_run(c, st, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
 tp_code tp_catalog_each_finding(
 	tp_catalog *c, const char *rule, tp_catalog_finding_fn fn, void *ud, tp_err *err)
 {
@@ -205,6 +220,21 @@ tp_code tp_catalog_each_finding(
 		const tp_catalog_finding f = { sqlite3_column_int64(st, 0), tp_db_text(st, 1), number(st, 2),
 			sqlite3_column_int64(st, 3) };
 		rc = fn(ud, &f, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+tp_code tp_catalog_each_rule(tp_catalog *c, tp_catalog_hits_fn fn, void *ud, tp_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool row = true;
+	tp_code rc = tp_db_prepare(
+		c, &st, "SELECT rule, count(DISTINCT photo) FROM finding GROUP BY rule ORDER BY rule", err);
+	while (!rc && row) {
+		rc = tp_db_step(c, st, &row, err);
+		if (!rc && row)
+			rc = fn(ud, tp_db_text(st, 0), sqlite3_column_int64(st, 1), err);
 	}
 	sqlite3_finalize(st);
 	return rc;
