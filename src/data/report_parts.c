@@ -742,8 +742,10 @@ void tp_report_splits(tp_report_page *p)
 	tp_report_n(p, t->torn_authors);
 	tp_put(&p->out, " of ");
 	tp_report_n_of(p, t->n_authors, "author", "authors");
-	tp_put(&p->out, ", which is usual: it makes test results a little too good where an author has a "
-			"style.</li>\n</ul>\n");
+	if (t->torn_authors)
+		tp_put(&p->out, ", which is usual: it makes test results a little too good where an author "
+				"has a style");
+	tp_put(&p->out, ".</li>\n</ul>\n");
 	if (t->untrained) {
 		tp_put(&p->out, "<p class=\"notice\">");
 		tp_report_n_of(p, t->untrained, "species has", "species have");

@@ -77,10 +77,10 @@
 				],
 			};
 		},
-		columns(figure) {
+		columns(figure, width) {
 			const data = rows(figure);
 			return {
-				height: 230, marginLeft: 48, marginTop: 12, x: { label: null, domain: data.map((d) => d.label), tickSize: 0 },
+				height: 230, marginLeft: 48, marginTop: 12, x: { label: null, domain: data.map((d) => d.label), tickSize: 0, tickFormat: (s) => (width < 400 ? s[0] : s) },
 				y: { label: null, grid: true, tickFormat: short, ticks: 5 }, color: colour(shown(data)),
 				marks: [
 					Plot.barY(long(data).filter((d) => d.value), { x: "label", y: "value", fill: (d) => NAME[d.series], title: words }),
