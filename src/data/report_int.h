@@ -106,7 +106,7 @@ enum {
 
 typedef struct {
 	uint32_t n[2];
-	uint32_t split[TP_SPLITS];
+	uint32_t split[TP_SPLITS + 1]; /* the last: held out */
 } tp_species_count;
 typedef struct {
 	uint32_t n[2];
@@ -188,8 +188,8 @@ typedef struct {
 	uint64_t measured, hashed; /* photos with one measure at least; with a perceptual hash */
 	uint64_t bytes, not_here /* only a URL is known */, no_train;
 
-	uint64_t split[TP_SPLITS], no_split; /* kept photos */
-	uint64_t split_species[TP_SPLITS],
+	uint64_t split[TP_SPLITS + 1], no_split; /* kept photos; the last: held out */
+	uint64_t split_species[TP_SPLITS + 1],
 		untrained;                        /* untrained: in validation or test, never in training */
 	uint64_t observations, torn_observations; /* that have kept photos; in several splits */
 	uint64_t duplicate_groups, torn_duplicates;

@@ -710,14 +710,16 @@ void tp_report_splits(tp_report_page *p)
 {
 	static const tp_column columns[] = { { "", NULL }, { "Photos", "n" }, { "Share", NULL },
 		{ "Species", NULL }, { NULL, NULL } };
-	static const char *const name[] = { "Training", "Validation", "Test" };
+	static const char *const name[] = { "Training", "Validation", "Test", "Held out" };
 	const tp_tally *t = p->t;
 	if (t->no_split == t->kept) {
 		tp_put(&p->out, "<p>No photo that is kept has been given to a split yet.</p>\n");
 		return;
 	}
 	tp_report_figure(p, "bars", "by-split", "Photos kept, by split", "", columns);
-	for (int k = 0; k < TP_SPLITS; k++) {
+	for (int k = 0; k <= TP_SPLITS; k++) {
+		if (k == TP_SPLITS && !t->split[k])
+			break;
 		tp_putf(&p->out, "<tr><th scope=\"row\">%s</th>", name[k]);
 		tp_report_cell(p, t->split[k]);
 		tp_report_share_cell(p, (double)t->split[k], (double)t->kept);

@@ -302,7 +302,7 @@ static int by_number(const void *a, const void *b)
 
 static void count_species(tp_tally *t, const tp_species_count *s)
 {
-	for (int k = 0; k < TP_SPLITS; k++)
+	for (int k = 0; k <= TP_SPLITS; k++)
 		t->split_species[k] += s->split[k] > 0;
 	t->untrained += !s->split[TP_TRAIN] && (s->split[TP_VAL] || s->split[TP_TEST]);
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "data/report_int.h"
+#include "data/split_groups.h"
 #include "report_set.h"
 #include "t.h"
 
@@ -298,6 +299,37 @@ static int test_leaks_are_counted(void)
 	return clean(tally(true, 0, splits));
 }
 
+/* Photo 17, which was in training, is held out. */
+static int held_out(void)
+{
+	const int column = TP_SET_SPLIT;
+	const int64_t photo = 17;
+	const tp_catalog_value v = { .kind = TP_VALUE_INT, .i = TP_HELD_OUT };
+	tp_err err = { 0 };
+	tp_catalog *c = NULL;
+	tp_tally t = { 0 };
+	tp_data_report_opts o = TP_DATA_REPORT_OPTS_INIT;
+	o.catalog = dir, o.quiet = true;
+	CHECK_OK(set_make(dir, photos, true, &err), err);
+	CHECK_OK(tp_catalog_open(&c, dir, TP_CATALOG_WRITE, &err), err);
+	CHECK_OK(tp_catalog_set(c, &column, 1, &photo, 1, &v, &err), err);
+	CHECK_OK(tp_tally_read(&t, c, &o, &err), err);
+	CHECK(t.split[TP_HELD_OUT] == 1 && t.split[TP_TRAIN] == 6 && t.split[TP_TEST] == 5 &&
+			t.split_species[TP_HELD_OUT] == 1,
+		"%llu held out, %llu to train", (unsigned long long)t.split[TP_HELD_OUT],
+		(unsigned long long)t.split[TP_TRAIN]);
+	int bad = sums(&t);
+	tp_tally_dispose(&t);
+	tp_catalog_close(c);
+	return bad;
+}
+
+static int test_held_out_photos_are_counted(void)
+{
+	fresh();
+	return clean(held_out());
+}
+
 static int nothing_measured(const tp_tally *t)
 {
 	CHECK(!t->measured && t->kept == SET_PHOTOS && t->no_split == SET_PHOTOS && t->n_verdicts == 1,
@@ -454,7 +486,7 @@ int main(void)
 	return RUN(T(test_gini_by_hand), T(test_histograms_lose_nothing), T(test_histograms_take_odd_values),
 		T(test_the_best_of_many), T(test_counts_by_text), T(test_a_catalog_is_counted),
 		T(test_the_most_extreme_are_shown), T(test_leaks_are_counted),
-		T(test_a_catalog_nobody_has_looked_at), T(test_the_page_is_whole),
-		T(test_the_same_page_again), T(test_errors_leave_no_page),
+		T(test_held_out_photos_are_counted), T(test_a_catalog_nobody_has_looked_at),
+		T(test_the_page_is_whole), T(test_the_same_page_again), T(test_errors_leave_no_page),
 		T(test_a_report_survives_any_failed_allocation));
 }
