@@ -134,6 +134,7 @@ static int verify(int argc, char **argv)
 static const tp_command commands[] = {
 	{ "import", "Take photos with names into a catalog", data_import },
 	{ "show", "Say what stands in a catalog", data_show },
+	{ "clean", "Find damaged, useless and wrongly named photos and copies", data_clean },
 	{ "pack", "Pack photos into shards for training", pack },
 	{ "verify", "Check the checksums of packed photos", verify },
 	{ "names", "Match plant names to a list of accepted ones", tp_cli_data_names },

@@ -237,6 +237,10 @@ static tp_code examine(tp_clean_work *w, const exam *x, tp_err *err)
 static tp_code judge_labels(tp_clean_work *w, tp_err *err)
 {
 	exam x = { 0 };
+	for (size_t i = 0; i < w->n; i++) { /* what was said of it is of another time */
+		w->p[i].is_new = w->p[i].is_new || !isnan(w->p[i].doubt);
+		w->p[i].doubt = NAN;
+	}
 	tp_code rc = make_exam(&x, w, err);
 	if (!rc)
 		rc = examine(w, &x, err);
