@@ -39,7 +39,7 @@ static int clean(int result)
 
 /* ---- photos ---- */
 
-enum { W = 320, H = 280, WAVES = 8 };
+enum { W = 320, H = 280, WAVES = 24 };
 
 static tp_image *blank(int w, int h)
 {
@@ -62,7 +62,7 @@ static tp_image *scene(uint64_t seed)
 	tp_rng r = tp_rng_seed(seed);
 	double tint[3] = { 0.8 + 0.4 * tp_rng_unit(&r), 1, 0.5 + 0.4 * tp_rng_unit(&r) };
 	for (int k = 0; k < WAVES; k++) {
-		double fx = 12 * tp_rng_unit(&r), fy = 12 * tp_rng_unit(&r), px = 6.3 * tp_rng_unit(&r),
+		double fx = 27 * tp_rng_unit(&r), fy = 27 * tp_rng_unit(&r), px = 6.3 * tp_rng_unit(&r),
 		       py = 6.3 * tp_rng_unit(&r);
 		for (int x = 0; x < W; x++)
 			across[k][x] = cos(px + fx * x / W);
@@ -73,7 +73,7 @@ static tp_image *scene(uint64_t seed)
 		for (int x = 0; x < W; x++) {
 			double v = 110 + (double)((uint32_t)(x * 7919 + y * 104729) * 2654435761u >> 27);
 			for (int k = 0; k < WAVES; k++)
-				v += 22 * across[k][x] * down[k][y];
+				v += 13 * across[k][x] * down[k][y];
 			for (int c = 0; c < 3; c++)
 				img->px[3 * (y * W + x) + c] = clip(v * tint[c]);
 		}
@@ -675,7 +675,7 @@ static const tp_clean_network fake = { NULL, fake_look, fake_has, fake_cosine, f
 
 static void species_photos(void)
 {
-	char path[96];
+	char path[128];
 	for (int s = 0; s < 3; s++) {
 		snprintf(path, sizeof path, "%s/Species_no%c", photos, 'a' + s);
 		mkdir(path, 0755);
@@ -803,7 +803,7 @@ static int kills(uint64_t seed, int rounds)
 	tp_cleaned n;
 	tp_clean_opts o = opts();
 	int killed = 0, went_on = 0;
-	char cmd[256];
+	char cmd[512];
 	o.commit_every = 0; /* after each block */
 	many_rows();
 	CHECK(!import(), "import");
@@ -847,10 +847,12 @@ static int no_memory(void)
 	few_photos();
 	put("Aloe_vera/copy.jpg", scene(1), 50);
 	o.threads = 1;
+	char cmd[512];
+	snprintf(cmd, sizeof cmd, "cp -r '%s' '%s.new'", cat, cat);
+	CHECK(!import() && !system(cmd), "import");
+	snprintf(cmd, sizeof cmd, "cp '%s.new'/* '%s'", cat, cat);
 	for (int i = 1;; i++) {
-		char cmd[160];
-		snprintf(cmd, sizeof cmd, "rm -rf '%s'", cat);
-		CHECK(!system(cmd) && !import(), "import");
+		CHECK(!system(cmd), "cp");
 		long live = tp_mem_live();
 		tp_mem_fail_at(i);
 		tp_code rc = tp_clean(&n, cat, &o, NULL);
