@@ -205,9 +205,9 @@ static int test_two_ways_to_measure_a_jpeg(void)
 		CHECK(near(a.sharpness, b.sharpness, 0.5 + 0.05 * b.sharpness), "%g %g", a.sharpness,
 			b.sharpness);
 		CHECK(a.w < 32 || /* one pixel of the grid, between two values of colour */
-				near(a.colour, b.colour, 2) && near(a.saturation, b.saturation, 0.02) &&
+				(near(a.colour, b.colour, 2) && near(a.saturation, b.saturation, 0.02) &&
 					near(a.entropy, b.entropy, 0.1) && near(a.paper, b.paper, 0.03) &&
-					near(a.flat, b.flat, 0.15) && near(a.text, b.text, 0.02),
+					near(a.flat, b.flat, 0.15) && near(a.text, b.text, 0.02)),
 			"%zu: %g %g, %g %g, %g %g, %g %g", i, a.colour, b.colour, a.saturation, b.saturation,
 			a.entropy, b.entropy, a.flat, b.flat);
 		CHECK(__builtin_popcountll(a.hash ^ b.hash) <= 2 || a.w < 32, "%zu: %d bits", i,
