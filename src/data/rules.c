@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "data/catalog.h"
 
 const tp_rule tp_rules[TP_RULES] = {
 	[TP_RULE_UNREADABLE] = { "unreadable", true, 0, 0, 0, "",
 		"the file is no photo, or is damaged or cut off: part of the plant would be grey" },
-	[TP_RULE_NOT_FETCHED] = { "not-fetched", true, 0, 0, 0, "",
+	[TP_RULE_NOT_FETCHED] = { TP_RULE_NOT_FETCHED_NAME, true, 0, 0, 0, "",
 		"only its address is known: nobody has seen the photo yet" },
 	[TP_RULE_FLAGGED] = { "flagged", true, 0, 0, 0, "",
 		"the source or a person said that this photo must not be used for training" },

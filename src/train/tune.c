@@ -176,6 +176,7 @@ static tp_code make_learner(tp_tuner *t, tp_err *err)
 	o.running_stat = t->r->batch_norm;
 	o.direct = t->r->direct;
 	o.whole = !t->r->dropout;
+	o.drop_path = (float)t->r->drop_path;
 	if (t->l && head_only == t->head_only)
 		return TP_OK;
 	tp_learner_free(t->l);
@@ -222,6 +223,27 @@ static tp_code check_dir(const tp_tune_job *job, tp_err *err)
 	return TP_OK;
 }
 
+/* A mix needs weights at the start that are good for something, and a choice photos to choose by. */
+static tp_code check_blend(const tp_tune_job *job, tp_err *err)
+{
+	double blend;
+	bool validates = false;
+	tp_code rc = tp_recipe_blend(&blend, job->recipe, err);
+	if (rc || blend == 1)
+		return rc;
+	if (!job->backbone || job->recipe->head == TP_HEAD_RANDOM)
+		return tp_fail(err, TP_EINVAL,
+			"blend = %s mixes with the weights before the first step, which are random here: it "
+			"needs a backbone and head = fitted",
+			job->recipe->blend);
+	for (size_t i = 0; i < job->m->n_photos; i++)
+		validates = validates || job->m->photos[i].split == TP_VAL;
+	if (blend == TP_BLEND_AUTO && !validates)
+		return tp_fail(
+			err, TP_EINVAL, "blend = auto chooses by validation photos, and there are none");
+	return TP_OK;
+}
+
 tp_code tp_tune_check(const tp_tune_job *job, tp_err *err)
 {
 	bool frozen[TP_MAX_STAGES] = { 0 };
@@ -237,6 +259,12 @@ tp_code tp_tune_check(const tp_tune_job *job, tp_err *err)
 		rc = tp_net_new(&net, job->arch, (int)job->m->n_taxa, err);
 	if (!rc)
 		rc = tp_recipe_frozen(frozen, job->recipe, net, err);
+	if (!rc && job->recipe->drop_path > 0 && !tp_net_blocks(net))
+		rc = tp_fail(err, TP_EINVAL,
+			"drop_path = %g: %s has no residual blocks that photos could pass by",
+			job->recipe->drop_path, job->arch->name);
+	if (!rc)
+		rc = check_blend(job, err);
 	tp_net_free(net);
 	return rc;
 }
@@ -322,11 +350,18 @@ static tp_code make_weights(tp_tuner *t, tp_err *err)
 	return rc;
 }
 
-static void save_start(tp_tuner *t)
+/* The weights before the first step are kept for whoever wants them; a run that mixes with them ends without. */
+static tp_code keep_start(tp_tuner *t, tp_err *err)
 {
-	tp_err err = { 0 };
-	if (tp_tune_save_start(t, &err))
-		tp_log(TP_LOG_WARN, "the weights before the first step were not written: %s", err.msg);
+	tp_err why = { 0 };
+	double blend;
+	tp_code rc = tp_recipe_blend(&blend, t->r, err);
+	if (!rc && !t->job->resume && tp_tune_save_start(t, &why)) {
+		if (blend != 1)
+			return tp_fail(err, why.code, "%s", why.msg);
+		tp_log(TP_LOG_WARN, "the weights before the first step were not written: %s", why.msg);
+	}
+	return rc || blend == 1 ? rc : tp_tune_load_start(t, err);
 }
 
 static tp_code start(tp_tuner *t, tp_err *err)
@@ -346,6 +381,8 @@ static tp_code start(tp_tuner *t, tp_err *err)
 	if (!rc)
 		rc = make_weights(t, err);
 	if (!rc)
+		rc = tp_tune_hash_backbone(t, err);
+	if (!rc)
 		rc = make_loss(t, err);
 	if (!rc)
 		rc = make_loader(t, err);
@@ -355,8 +392,8 @@ static tp_code start(tp_tuner *t, tp_err *err)
 		rc = tp_tune_load(t, err);
 	if (!rc)
 		rc = write_recipe(t, err);
-	if (!rc && !t->job->resume)
-		save_start(t);
+	if (!rc)
+		rc = keep_start(t, err);
 	return rc ? rc : tp_runlog_open(&t->log, t->job->dir, t->s.step, t->s.at > 0, err);
 }
 
@@ -372,6 +409,7 @@ static void dispose(tp_tuner *t)
 	tp_params_dispose(&t->p);
 	tp_net_free(t->net);
 	tp_weights_free(t->best);
+	tp_weights_free(t->start);
 	json_decref(t->epochs);
 	tp_free_aligned(t->ema);
 	tp_free_aligned(t->ema_buf);
@@ -613,12 +651,12 @@ static tp_code train_epoch(tp_tuner *t, tp_err *err)
 	return rc;
 }
 
+/* Without validation photos it is the last epoch with the smallest loss. */
 static double monitored(const tp_tuner *t, const tp_metrics *m, double train_loss)
 {
-	const char *name = tp_recipe_stop(t->r).metric;
-	if (!m->n) /* no validation photos: the last epoch with the smallest loss */
-		return !strcmp(name, "loss") ? train_loss : -train_loss;
-	return !strcmp(name, "loss") ? m->nll : !strcmp(name, "top1") ? m->top1 : m->macro_top1;
+	if (!m->n)
+		return !strcmp(tp_recipe_stop(t->r).metric, "loss") ? train_loss : -train_loss;
+	return tp_tune_figure(t, m);
 }
 
 /* save(), which follows, writes them. */
@@ -700,35 +738,6 @@ static tp_code end_epoch(tp_tuner *t, bool *stop, tp_err *err)
 	return TP_OK;
 }
 
-static void name_bad(tp_tuner *t)
-{
-	tp_loader_stats s;
-	tp_loader_get_stats(&s, t->loader);
-	for (size_t i = 0; i < s.bad && i < 10; i++) {
-		tp_loader_bad b = tp_loader_bad_at(t->loader, i);
-		tp_log(TP_LOG_WARN, "photo=\"%s\" left out: %s", t->train[b.sample].path, b.why);
-	}
-	if (s.bad > 10)
-		tp_log(TP_LOG_WARN, "%zu photos in all were left out", s.bad);
-}
-
-static tp_code finish(tp_tuned *out, tp_tuner *t, tp_err *err)
-{
-	tp_loader_stats s;
-	tp_loader_get_stats(&s, t->loader);
-	if (!t->best) /* every epoch's figure was no number */
-		return tp_fail(err, TP_EINVAL, "no epoch gave a model");
-	out->history = json_pack("{s:O, s:i, s:I, s:f, s:f, s:I}", "epochs", t->epochs, "best_epoch",
-		t->s.stop.best_at + 1, "steps", (json_int_t)t->s.step, "seconds", t->s.seconds,
-		"share_waiting", t->s.seconds > 0 ? s.waited / t->s.seconds : 0, "bad_photos",
-		(json_int_t)s.bad);
-	if (!out->history)
-		return tp_nomem(err, 0);
-	out->weights = t->best;
-	t->best = NULL;
-	return TP_OK;
-}
-
 /* A run that ended early is over, also when it is resumed; with more patience it goes on. */
 static bool had_enough(const tp_tuner *t)
 {
@@ -763,9 +772,9 @@ tp_code tp_tune(tp_tuned *out, const tp_tune_job *job, tp_err *err)
 			rc = end_epoch(&t, &stop, err);
 	}
 	if (t.loader)
-		name_bad(&t);
+		tp_tune_name_bad(&t);
 	if (!rc)
-		rc = finish(out, &t, err);
+		rc = tp_tune_finish(out, &t, err);
 	else if (t.log)
 		say_what_is_kept(&t, rc, err);
 	dispose(&t);
@@ -812,7 +821,7 @@ tp_code tp_tune_batches(const tp_tune_job *job, int epoch, tp_tune_batch_fn fn, 
 	for (t.s.epoch = epoch; t.s.epoch < t.r->epochs && !rc; t.s.epoch++)
 		rc = hand_out(&t, fn, ud, err);
 	if (t.loader)
-		name_bad(&t);
+		tp_tune_name_bad(&t);
 	dispose(&t);
 	return rc;
 }

@@ -47,6 +47,8 @@ typedef struct {
 	int *other;
 	double *rows;
 	tp_weights *best;
+	char backbone[65]; /* SHA-256 of the weights before the first step, without the classifier's */
+	tp_weights *start; /* those before the first step, for a mix; NULL: not needed */
 	json_t *epochs;
 	tp_runlog *log;
 	bool best_unsaved; /* best.safetensors is not t->best yet */
@@ -68,6 +70,16 @@ TP_CHECKED tp_code tp_tune_save(tp_tuner *t, tp_err *err);
 TP_CHECKED tp_code tp_tune_save_best(tp_tuner *t, tp_err *err);
 TP_CHECKED tp_code tp_tune_save_start(tp_tuner *t, tp_err *err);
 TP_CHECKED tp_code tp_tune_load(tp_tuner *t, tp_err *err);
+TP_CHECKED tp_code tp_tune_load_start(tp_tuner *t, tp_err *err);
 bool tp_tune_has_checkpoint(const char *dir);
+/* Of t->p as it is now, into t->backbone. */
+TP_CHECKED tp_code tp_tune_hash_backbone(tp_tuner *t, tp_err *err);
+
+/* The figure of a validation that `monitor` names. */
+double tp_tune_figure(const tp_tuner *t, const tp_metrics *m);
+/* What comes out of a run that is over; t->p and t->best are used up. */
+TP_CHECKED tp_code tp_tune_finish(tp_tuned *out, tp_tuner *t, tp_err *err);
+/* Warns of photos that could not be read. */
+void tp_tune_name_bad(tp_tuner *t);
 
 #endif

@@ -138,6 +138,14 @@ static tp_image *page(uint64_t seed)
 	return img;
 }
 
+/* src is freed. */
+static tp_image *in_the_dark(tp_image *src)
+{
+	tp_image *img = levels(src, 0.1, 0, 0);
+	tp_image_free(src);
+	return img;
+}
+
 static void write_bytes(const char *name, const void *p, size_t n)
 {
 	char path[256];
@@ -470,7 +478,7 @@ static int reruns(void)
 	o = opts();
 	CHECK(!run(&n, &o) && !n.read && n.kept == 5, "and back");
 	/* a photo that changes is read again; one that goes away for a while is not */
-	put("Aloe_vera/2.jpg", levels(scene(3), 0.1, 0, 0), 80);
+	put("Aloe_vera/2.jpg", in_the_dark(scene(3)), 80);
 	CHECK(!run(&n, &o) && !look_up() && n.read == 1 && !is("Aloe_vera/2.jpg", "dark"), "changed");
 	snprintf(path, sizeof path, "%s/Aloe_vera/3.jpg", photos);
 	snprintf(away, sizeof away, "%s/away.jpg", dir);
@@ -519,7 +527,9 @@ static int import_rows(const char *csv)
 static void bad_files(void)
 {
 	char path[160], to[160];
-	tp_buf whole = jpeg_of(scene(1), 90);
+	tp_image *img = scene(1);
+	tp_buf whole = jpeg_of(img, 90);
+	tp_image_free(img);
 	write_bytes("good.jpg", whole.ptr, whole.len);
 	write_bytes("empty.jpg", "", 0);
 	write_bytes("short.jpg", whole.ptr, 300);
