@@ -28,7 +28,7 @@ static const tp_option table[] = {
 	{ "model", 'm', TP_OPT_TEXT, offsetof(options, model), "FILE",
 		"a model to compare near duplicates by, to find pictures without a plant and wrong labels" },
 	{ "cosine", 0, TP_OPT_TEXT, offsetof(options, cosine), "N",
-		"near duplicates are those whose features by the model have at least this cosine", "0.9" },
+		"near duplicates are those whose features by the model have at least this cosine", "0.8" },
 	{ "dry-run", 'n', TP_OPT_FLAG, offsetof(options, o.dry_run),
 		.help = "say what would be excluded and change no verdict; measures are kept" },
 	{ "explain", 'e', TP_OPT_TEXT, offsetof(options, explain), "PHOTO",

@@ -41,7 +41,7 @@ typedef struct {
 /* .rules is for tp_rule_set_init(). */
 #define TP_CLEAN_OPTS_INIT                                                                                   \
 	{                                                                                                    \
-		.cosine = 0.9f, .commit_every = 2, .threads = 1                                              \
+		.cosine = 0.8f, .commit_every = 2, .threads = 1                                              \
 	}
 
 enum { TP_CLEAN_REASONS = 32 };
