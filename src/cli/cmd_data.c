@@ -145,6 +145,7 @@ static const tp_command commands[] = {
 	{ "export", "Write the photos of a catalog as a table, and describe it", data_export },
 	{ "pack", "Pack photos into shards for training", pack },
 	{ "verify", "Check the checksums of packed photos", verify },
+	{ "report", "Write a page about a catalog, with photos", data_report },
 	{ "names", "Match plant names to a list of accepted ones", tp_cli_data_names },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -172,6 +172,10 @@ typedef tp_code (*tp_catalog_finding_fn)(void *ud, const tp_catalog_finding *f, 
 TP_CHECKED tp_code tp_catalog_each_finding(
 	tp_catalog *c, const char *rule, tp_catalog_finding_fn fn, void *ud, tp_err *err);
 
+/* How many photos each rule hit, whichever rule decided; by name. */
+typedef tp_code (*tp_catalog_hits_fn)(void *ud, const char *rule, int64_t photos, tp_err *err);
+TP_CHECKED tp_code tp_catalog_each_rule(tp_catalog *c, tp_catalog_hits_fn fn, void *ud, tp_err *err);
+
 /* ---- names and taxa ---- */
 
 typedef struct {

@@ -227,6 +227,21 @@ tp_code tp_catalog_each_finding(
 	return rc;
 }
 
+tp_code tp_catalog_each_rule(tp_catalog *c, tp_catalog_hits_fn fn, void *ud, tp_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool row = true;
+	tp_code rc = tp_db_prepare(
+		c, &st, "SELECT rule, count(DISTINCT photo) FROM finding GROUP BY rule ORDER BY rule", err);
+	while (!rc && row) {
+		rc = tp_db_step(c, st, &row, err);
+		if (!rc && row)
+			rc = fn(ud, tp_db_text(st, 0), sqlite3_column_int64(st, 1), err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
 /* ---- facts, small tables, counts ---- */
 
 tp_code tp_catalog_fact(char **value, tp_catalog *c, const char *key, tp_err *err)

@@ -224,10 +224,20 @@ static tp_code try_again(run *r, tp_fetch_task *t, const tp_outcome *out, tp_err
 	return line_up(r, t, err);
 }
 
+/* Would it be the same with another photo? A host that forbids everything has had enough of us. */
+static bool is_of_host(const tp_outcome *out)
+{
+	static const bool host[TP_FETCH_REASONS] = { [TP_FETCH_BUSY] = true,
+		[TP_FETCH_CONNECT] = true,
+		[TP_FETCH_SLOW] = true,
+		[TP_FETCH_CUT] = true,
+		[TP_FETCH_TLS] = true };
+	return host[out->why] || (out->why == TP_FETCH_STATUS && (out->value == 401 || out->value == 403));
+}
+
 static tp_code failed(run *r, tp_fetch_task *t, const tp_outcome *out, tp_err *err)
 {
-	bool host = out->why == TP_FETCH_CONNECT || out->why == TP_FETCH_SLOW || out->why == TP_FETCH_BUSY ||
-		    out->why == TP_FETCH_TLS;
+	bool host = is_of_host(out);
 	if (tp_fetch_reasons[out->why].retried && (t->tries < r->o->tries || out->wait > r->o->max_wait))
 		return try_again(r, t, out, err);
 	if (out->wait > 0)

