@@ -6,11 +6,16 @@
 
 #include "base/file.h"
 
+void tp_sha256_plain(uint8_t out[32], const void *p, size_t n)
+{
+	crypto_hash_sha256(out, n ? p : (const void *)"", n);
+}
+
 tp_sha256 tp_sha256_of(const void *p, size_t n)
 {
 	unsigned char d[crypto_hash_sha256_BYTES];
 	tp_sha256 h;
-	crypto_hash_sha256(d, n ? p : (const void *)"", n);
+	tp_sha256_fast(d, p, n);
 	sodium_bin2hex(h.hex, sizeof h.hex, d, sizeof d);
 	return h;
 }

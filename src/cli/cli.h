@@ -23,6 +23,7 @@ int cmd_model(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int data_import(int argc, char **argv); /* of tepal data */
 int data_show(int argc, char **argv);
+int data_clean(int argc, char **argv);
 int data_fetch(int argc, char **argv);
 int data_export(int argc, char **argv);
 int data_match(int argc, char **argv);

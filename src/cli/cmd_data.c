@@ -139,6 +139,7 @@ static const tp_command commands[] = {
 	{ "import", "Take photos with names into a catalog", data_import },
 	{ "fetch", "Download the photos of a catalog", data_fetch },
 	{ "show", "Say what stands in a catalog", data_show },
+	{ "clean", "Find damaged, useless and wrongly named photos and copies", data_clean },
 	{ "match", "Match the names of a catalog to a list of accepted ones", data_match },
 	{ "split", "Deal the photos of a catalog to training, validation and test", data_split },
 	{ "export", "Write the photos of a catalog as a table, and describe it", data_export },

@@ -57,6 +57,8 @@ typedef enum { TP_ADDED, TP_WAS_THERE, TP_REFUSED } tp_added;
  * already stays as it is. One that is there under another name is refused, and the photo gets the finding
  * TP_RULE_TWO_NAMES, which also excludes it: nobody knows which name is right. */
 #define TP_RULE_TWO_NAMES "two_names"
+/* The reason that cleaning gives for a photo of which only the address is known; fetching it takes it away. */
+#define TP_RULE_NOT_FETCHED_NAME "not-fetched"
 TP_CHECKED tp_code tp_catalog_add(tp_catalog *c, const tp_row *row, tp_added *how, tp_err *err);
 TP_CHECKED tp_code tp_catalog_refuse(tp_catalog *c, const char *where, const char *reason, tp_err *err);
 /* Fills what is not known yet of the taxon that has this name. A name that no photo has is no error. */
@@ -68,11 +70,13 @@ TP_CHECKED tp_code tp_catalog_species(tp_catalog *c, const tp_species *x, tp_err
 typedef enum {
 	TP_BRIGHTNESS, /* mean luma, 0..1 */
 	TP_CONTRAST,   /* its standard deviation */
-	TP_SHARPNESS,
+	TP_SHARPNESS,  /* these and those below without a word: as in image/measure.h */
 	TP_SATURATION,
 	TP_ENTROPY,    /* bits of the luma's histogram */
 	TP_BACKGROUND, /* a model's score for "no plant" */
-	TP_DOUBT,      /* that the name is wrong, 0..1 */
+	TP_DOUBT, /* that the name is wrong, 0..1; 0: a model that has not seen the photo does not doubt it */
+	TP_TEXT_SHARE, /* column "text" */
+	TP_FLAT_SHARE, /* column "flat" */
 	TP_MEASURES,
 } tp_measure;
 
@@ -84,8 +88,10 @@ typedef struct {
 	const char *excluded;              /* the rule that decided; NULL: kept */
 	double lat, lon;                   /* NAN */
 	int given, split; /* -1, or what the source says: a tp_split; what was decided: that or TP_HELD_OUT */
-	bool no_train, has_phash;
-	int64_t bytes; /* 0: not known; the same for the two below */
+	bool no_train, has_phash; /* has_phash: the file was read and measured */
+	int64_t checked;    /* when the file that was measured was last written, in nanoseconds; 0: not yet */
+	const char *broken; /* why the file could not be read, "" when it could */
+	int64_t bytes;      /* 0: not known; the same for the two below */
 	int width, height;
 	const uint8_t *sha256; /* 32 bytes, or NULL */
 	uint64_t phash;
@@ -130,7 +136,9 @@ typedef enum {
 	TP_SET_SPLIT,
 	TP_SET_EXCLUDED, /* text; none: kept */
 	TP_SET_TAXON,    /* the right taxon where the name is wrong; none: that of the name */
-	TP_SET_MEASURE,  /* number; + a tp_measure */
+	TP_SET_CHECKED,
+	TP_SET_BROKEN,  /* text */
+	TP_SET_MEASURE, /* number; + a tp_measure */
 } tp_catalog_column;
 typedef struct {
 	enum { TP_VALUE_NONE, TP_VALUE_INT, TP_VALUE_NUMBER, TP_VALUE_TEXT, TP_VALUE_BYTES } kind;

@@ -15,8 +15,8 @@
 	" p.organ, p.date, p.origin, p.excluded, p.lat, p.lon, p.given, p.split, p.no_train, p.phash, "      \
 	"p.bytes, p.width,"                                                                                  \
 	" p.height, p.sha256, p.duplicates, p.brightness, p.contrast, p.sharpness, p.saturation, p.entropy," \
-	" p.background, p.doubt"
-enum { FIRST_MEASURE = 25 };
+	" p.background, p.doubt, p.text, p.flat, p.checked, p.broken"
+enum { FIRST_MEASURE = 25, AFTER_MEASURES = FIRST_MEASURE + TP_MEASURES };
 
 static double number(sqlite3_stmt *st, int column)
 {
@@ -52,6 +52,8 @@ static void read_photo(tp_catalog_photo *p, sqlite3_stmt *st)
 	p->duplicates = sqlite3_column_int64(st, 24);
 	for (int i = 0; i < TP_MEASURES; i++)
 		p->measure[i] = number(st, FIRST_MEASURE + i);
+	p->checked = sqlite3_column_int64(st, AFTER_MEASURES);
+	p->broken = tp_db_text(st, AFTER_MEASURES + 1);
 }
 
 static tp_code select_photos(tp_catalog *c, sqlite3_stmt **st, const tp_catalog_filter *f, tp_err *err)
@@ -96,7 +98,7 @@ tp_code tp_catalog_each_photo(
 static const char *column_name(int column)
 {
 	static const char *const names[] = { "file", "bytes", "width", "height", "sha256", "phash",
-		"duplicates", "split", "excluded", "taxon" };
+		"duplicates", "split", "excluded", "taxon", "checked", "broken" };
 	if (column >= TP_SET_MEASURE && column < TP_SET_MEASURE + TP_MEASURES)
 		return tp_measure_columns[column - TP_SET_MEASURE];
 	return column >= 0 && column < TP_SET_MEASURE ? names[column] : NULL;

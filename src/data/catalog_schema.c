@@ -7,7 +7,7 @@
 enum { APPLICATION_ID = 0x7470636c }; /* "tpcl", in the file's header */
 
 const char *const tp_measure_columns[TP_MEASURES] = { "brightness", "contrast", "sharpness", "saturation",
-	"entropy", "background", "doubt" };
+	"entropy", "background", "doubt", "text", "flat" };
 
 static const char format_1[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
@@ -42,7 +42,12 @@ static const char format_1[] =
 	"NULL,"
 	" reason TEXT NOT NULL, PRIMARY KEY(source, n)) WITHOUT ROWID;";
 
-static const char *const migrations[] = { format_1 };
+/* What tepal data clean needs to know of a file that it has read, and two measures more. */
+static const char format_2[] =
+	"ALTER TABLE photo ADD COLUMN checked INTEGER; ALTER TABLE photo ADD COLUMN broken TEXT;"
+	"ALTER TABLE photo ADD COLUMN text REAL; ALTER TABLE photo ADD COLUMN flat REAL;";
+
+static const char *const migrations[] = { format_1, format_2 };
 enum { FORMAT = sizeof migrations / sizeof *migrations };
 
 /* Whose file it is, and how old. *version is 0 for one without tables. */

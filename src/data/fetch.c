@@ -114,7 +114,7 @@ static bool is_ours(const char *rule)
 typedef enum { WANTED, GIVEN_UP, EXCLUDED } want;
 static want is_wanted(const run *r, const tp_catalog_photo *p)
 {
-	if (p->excluded && !is_ours(p->excluded))
+	if (p->excluded && strcmp(p->excluded, TP_RULE_NOT_FETCHED_NAME) != 0 && !is_ours(p->excluded))
 		return EXCLUDED;
 	for (const finding *f = first_finding(r, p->id); f && f < r->found + r->n_found && f->photo == p->id;
 		f++)

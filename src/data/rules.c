@@ -4,18 +4,21 @@
 #include <string.h>
 
 #include "base/nearest.h"
+#include "data/catalog.h"
 
 const tp_rule tp_rules[TP_RULES] = {
 	[TP_RULE_UNREADABLE] = { "unreadable", true, 0, 0, 0, "",
 		"the file is no photo, or is damaged or cut off: part of the plant would be grey" },
+	[TP_RULE_NOT_FETCHED] = { TP_RULE_NOT_FETCHED_NAME, true, 0, 0, 0, "",
+		"only its address is known: nobody has seen the photo yet" },
 	[TP_RULE_FLAGGED] = { "flagged", true, 0, 0, 0, "",
 		"the source or a person said that this photo must not be used for training" },
 	[TP_RULE_EXACT_DUPLICATE] = { "exact-duplicate", true, 0, 0, 0, "",
 		"the same bytes as another photo of the species: it would count twice, and could be trained "
 		"and "
 		"tested with" },
-	[TP_RULE_TWO_SPECIES] = { "two-species", true, 0, 0, 0, "",
-		"the same photo under two species: at least one of the names is wrong" },
+	[TP_RULE_TWO_SPECIES] = { "two-species", true, 2, 0, 12, "bits",
+		"the same photo, or nearly, under two species: at least one of the names is wrong" },
 	[TP_RULE_NEAR_DUPLICATE] = { "near-duplicate", true, 6, 0, 12, "bits",
 		"nearly the same picture as another photo: resized, compressed again, brighter or slightly "
 		"cut" },
@@ -36,11 +39,12 @@ const tp_rule tp_rules[TP_RULES] = {
 		"lines of print on paper: a label, a page or a table rather than a plant" },
 	[TP_RULE_SYNTHETIC] = { "synthetic", false, 0.9f, 0, 1, "share of flat pixels",
 		"so much of it is of one colour that it is a drawing, a map or a placeholder" },
-	[TP_RULE_NOT_PLANT] = { "not-plant", false, 0.5f, 0, 1, "probability",
-		"the model's background class is this probable; needs a model that has one" },
-	[TP_RULE_LABEL] = { "label", false, -0.75f, -1, 1, "margin",
+	[TP_RULE_NOT_PLANT] = { "not-plant", true, 0.5f, 0, 1, "probability",
+		"the model's background class is this probable; nothing is found until a model that has one "
+		"was asked" },
+	[TP_RULE_LABEL] = { "label", true, -0.75f, -1, 1, "margin",
 		"confident learning takes the label for wrong: another species is confidently more probable; "
-		"needs predictions by models that have not seen the photo" },
+		"nothing is found until predictions by models that have not seen the photo were made" },
 	[TP_RULE_RARE] = { "rare", true, 3, 1, 1000000, "photos",
 		"its species has fewer photos than this left, too few to learn and to test" },
 };

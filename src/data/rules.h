@@ -14,6 +14,7 @@
 /* In the order in which they are asked: the first that applies names the reason. */
 typedef enum {
 	TP_RULE_UNREADABLE,
+	TP_RULE_NOT_FETCHED,
 	TP_RULE_FLAGGED,
 	TP_RULE_EXACT_DUPLICATE,
 	TP_RULE_TWO_SPECIES,
@@ -34,7 +35,7 @@ typedef enum {
 } tp_rule_id;
 
 typedef struct {
-	const char *name; /* also of its switch: --no-blurred, --blurred 8 */
+	const char *name; /* also of its switch: --no-rule blurred, --rule blurred=8 */
 	bool on;          /* unless told otherwise */
 	float threshold;  /* what it is compared with; 0 for a rule that needs none */
 	float min, max;   /* of the threshold; both 0 when there is none */

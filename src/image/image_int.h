@@ -22,6 +22,23 @@ typedef struct {
 
 extern const tp_decoder tp_decode_jpeg, tp_decode_png, tp_decode_webp, tp_decode_heif;
 
+/* A JPEG as it is stored: luma and two planes of colour (or luma alone, when it is grey), full size or less, without the
+ * upsampling and the conversion that make pixels of them. A pixel x, y has its colour at x * across / of, y * down / of.
+ * n 0: it is not stored so (CMYK, RGB, luma of lower resolution, an EXIF orientation): decode it. Free px with
+ * tp_free(). */
+typedef struct {
+	int n, w, h, full_w, full_h;
+	struct {
+		const uint8_t *px;
+		size_t stride;
+		int across, down, of_w, of_h;
+	} plane[3];
+	uint8_t *px; /* of all planes */
+} tp_planes;
+/* Errors, also for what is cut off or damaged: those of tp_image_decode() in other words. */
+TP_CHECKED tp_code tp_jpeg_planes(
+	tp_planes *out, const uint8_t *p, size_t n, const tp_decode_opts *opts, tp_err *err);
+
 /* TP_ELIMIT, naming size, need and limit, when `need` bytes (or the turn after it) do not fit; out_w x out_h is
  * the picture that comes out. */
 TP_CHECKED tp_code tp_image_check_need(const tp_image_info *info, int out_w, int out_h, uint64_t need,

@@ -29,7 +29,9 @@ typedef struct {
 	const tp_decode_opts *opts;
 	tp_image *img;
 	uint8_t *cmyk; /* one row */
-	bool started;  /* past the header */
+	tp_planes *planes;
+	tp_image_info own_info;
+	bool started; /* past the header */
 	bool damaged;
 	int rows; /* rows that are whole: all until damage says otherwise */
 	char why[128];
@@ -265,7 +267,7 @@ static tp_code after_failure(jpeg_dec *d)
 	}
 	char msg[JMSG_LENGTH_MAX];
 	d->mgr.format_message((j_common_ptr)&d->c, msg);
-	return tp_image_cut(d->err, msg, rows, d->img->h);
+	return tp_image_cut(d->err, msg, rows, (int)d->c.output_height);
 }
 
 static tp_code decode(tp_image **out, const uint8_t *p, size_t n, const tp_image_info *info,
@@ -283,6 +285,118 @@ static tp_code decode(tp_image **out, const uint8_t *p, size_t n, const tp_image
 	jpeg_destroy_decompress(&d.c);
 	tp_free(d.cmyk);
 	tp_image_free(d.img);
+	return d.rc;
+}
+
+/* ---- planes ---- */
+
+/* Luma with a value for each pixel, and colours in planes of their own. */
+static bool is_plain(const struct jpeg_decompress_struct *c)
+{
+	const jpeg_component_info *y = &c->comp_info[0];
+	bool grey = c->num_components == 1 && c->jpeg_color_space == JCS_GRAYSCALE;
+	bool colour = c->num_components == 3 && c->jpeg_color_space == JCS_YCbCr;
+	return (grey || colour) && y->h_samp_factor == c->max_h_samp_factor &&
+	       y->v_samp_factor == c->max_v_samp_factor && y->DCT_scaled_size == c->min_DCT_scaled_size;
+}
+
+/* Whole blocks, as the decoder writes them. */
+static size_t wide_of(const jpeg_component_info *k)
+{
+	return (size_t)k->width_in_blocks * (size_t)k->DCT_scaled_size;
+}
+
+static size_t tall_of(const struct jpeg_decompress_struct *c, const jpeg_component_info *k)
+{
+	return (size_t)c->total_iMCU_rows * (size_t)(k->v_samp_factor * k->DCT_scaled_size);
+}
+
+static void lay_planes(jpeg_dec *d)
+{
+	struct jpeg_decompress_struct *c = &d->c;
+	tp_planes *out = d->planes;
+	size_t size = 0;
+	for (int i = 0; i < c->num_components; i++)
+		size += wide_of(&c->comp_info[i]) * tall_of(c, &c->comp_info[i]);
+	if (!(out->px = tp_alloc(size)))
+		leave(d, tp_nomem(d->err, size));
+	size = 0;
+	for (int i = 0; i < c->num_components; i++) {
+		const jpeg_component_info *k = &c->comp_info[i];
+		out->plane[i].px = out->px + size;
+		out->plane[i].stride = wide_of(k);
+		out->plane[i].across = k->h_samp_factor * k->DCT_scaled_size;
+		out->plane[i].down = k->v_samp_factor * k->DCT_scaled_size;
+		out->plane[i].of_w = c->max_h_samp_factor * c->min_DCT_scaled_size;
+		out->plane[i].of_h = c->max_v_samp_factor * c->min_DCT_scaled_size;
+		size += wide_of(k) * tall_of(c, k);
+	}
+	out->n = c->num_components;
+	out->w = (int)c->output_width, out->h = (int)c->output_height;
+	out->full_w = (int)c->image_width, out->full_h = (int)c->image_height;
+}
+
+static void plan_planes(jpeg_dec *d)
+{
+	struct jpeg_decompress_struct *c = &d->c;
+	read_header(d);
+	if (orientation(d->p, d->n) != 1)
+		return;
+	c->out_color_space = c->jpeg_color_space;
+	c->dct_method = JDCT_ISLOW;
+	c->raw_data_out = TRUE;
+	choose_scale(d);
+	if (!is_plain(c))
+		return;
+	d->own_info = (tp_image_info){ .kind = TP_KIND_JPEG,
+		.w = (int)c->image_width,
+		.h = (int)c->image_height,
+		.orientation = 1,
+		.progressive = c->progressive_mode };
+	tp_code rc = tp_image_check_need(
+		&d->own_info, (int)c->output_width, (int)c->output_height, need_of(d), d->opts, d->err);
+	if (rc)
+		leave(d, rc);
+	d->rows = (int)c->output_height;
+	c->mem->max_memory_to_use = (long)d->opts->max_bytes;
+	d->progress.progress_monitor = on_progress;
+	c->progress = &d->progress;
+	lay_planes(d);
+}
+
+static void read_planes(jpeg_dec *d)
+{
+	enum { MAX_ROWS = 4 * 16 }; /* of a component in one step: sampling factors go to 4, blocks to 16 */
+	struct jpeg_decompress_struct *c = &d->c;
+	JSAMPROW row[3][MAX_ROWS];
+	JSAMPARRAY array[3] = { row[0], row[1], row[2] };
+	tp_planes *out = d->planes;
+	d->started = true;
+	jpeg_start_decompress(c);
+	for (size_t step = 0; c->output_scanline < c->output_height; step++) {
+		for (int i = 0; i < out->n; i++) {
+			size_t n = (size_t)out->plane[i].down;
+			for (size_t k = 0; k < n && k < MAX_ROWS; k++)
+				row[i][k] = (JSAMPROW)(uintptr_t)(out->plane[i].px +
+								  (step * n + k) * out->plane[i].stride);
+		}
+		jpeg_read_raw_data(c, array, (JDIMENSION)(c->max_v_samp_factor * c->min_DCT_scaled_size));
+	}
+}
+
+tp_code tp_jpeg_planes(tp_planes *out, const uint8_t *p, size_t n, const tp_decode_opts *opts, tp_err *err)
+{
+	jpeg_dec d = { .opts = opts, .planes = out };
+	*out = (tp_planes){ 0 };
+	init(&d, p, n, err);
+	d.info = &d.own_info;
+	if (guarded(&d, plan_planes) && out->n && !guarded(&d, read_planes))
+		d.rc = after_failure(&d);
+	jpeg_destroy_decompress(&d.c);
+	if (d.rc) {
+		tp_free(out->px);
+		*out = (tp_planes){ 0 };
+	}
 	return d.rc;
 }
 

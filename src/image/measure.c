@@ -3,6 +3,7 @@
 #include "image/measure.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 
 enum {
 	CELLS = 32, /* the hash is made of CELLS x CELLS mean lumas */
-	FREQS = 9,  /* frequencies 0..8 each way */
+	FREQS = 8,  /* frequencies 1..8 each way */
 	TILES = 8,  /* sharpness by tile */
 	SHARPEST = 8,
 	STEP = 4,    /* rows that contrast, sharpness and strokes look at: every 4th */
@@ -22,11 +23,17 @@ enum {
 	STROKES = 8,
 };
 
+/* A picture as the measures need it: its luma, and its colours where they are asked for. */
 typedef struct {
 	int w, h;
-	uint8_t *y;       /* luma, rows without gaps */
-	uint32_t *column; /* w sums */
-} plane;
+	const uint8_t *y;        /* luma */
+	size_t stride;           /* of luma */
+	const tp_image *img;     /* colours are here, or ... */
+	const tp_planes *planes; /* ... here */
+	uint16_t *column;        /* w sums */
+	uint32_t *squares;
+	uint8_t *rgb; /* pixels of the grid in one row */
+} picture;
 
 #ifdef __x86_64__
 #define VECTORS __attribute__((target("avx2")))
@@ -41,15 +48,23 @@ INLINE void luma_body(uint8_t *restrict y, const uint8_t *restrict px, size_t n)
 		y[i] = (uint8_t)((77 * px[3 * i] + 150 * px[3 * i + 1] + 29 * px[3 * i + 2] + 128) >> 8);
 }
 
-/* A row into the sums of its columns, or two rows at once. */
-INLINE void sums_body(uint32_t *restrict column, const uint8_t *restrict y, int w, bool two)
+/* A row into the sums of its columns, or two rows at once. At most 256 rows fit. */
+INLINE void sums_body(uint16_t *restrict column, const uint8_t *restrict y, int w, size_t second)
 {
-	if (two)
+	if (second)
 		for (int x = 0; x < w; x++)
-			column[x] += (uint32_t)(y[x] + y[x + w]);
+			column[x] = (uint16_t)(column[x] + y[x] + y[(size_t)x + second]);
 	else
 		for (int x = 0; x < w; x++)
-			column[x] += y[x];
+			column[x] = (uint16_t)(column[x] + y[x]);
+}
+
+INLINE uint32_t total_body(const uint16_t *column, int w)
+{
+	uint32_t s = 0;
+	for (int x = 0; x < w; x++)
+		s += column[x];
+	return s;
 }
 
 INLINE void squares_body(uint64_t *sum, uint64_t *squares, const uint8_t *y, int w)
@@ -65,9 +80,9 @@ INLINE void squares_body(uint64_t *sum, uint64_t *squares, const uint8_t *y, int
 }
 
 /* Squares of the Laplacian of a row, added to columns 1..w - 2. */
-INLINE void laplace_body(uint32_t *restrict column, const uint8_t *restrict y, int w)
+INLINE void laplace_body(uint32_t *restrict column, const uint8_t *restrict y, size_t stride, int w)
 {
-	const uint8_t *up = y - w, *down = y + w;
+	const uint8_t *up = y - stride, *down = y + stride;
 	for (int x = 1; x < w - 1; x++) {
 		int16_t l = (int16_t)(4 * y[x] - y[x - 1] - y[x + 1] - up[x] - down[x]);
 		column[x] += (uint32_t)(l * l);
@@ -86,66 +101,61 @@ INLINE int changes_body(const uint8_t *y, int w)
 typedef struct {
 	int (*changes)(const uint8_t *y, int w);
 	void (*luma)(uint8_t *y, const uint8_t *px, size_t n);
-	void (*sums)(uint32_t *column, const uint8_t *y, int w, bool two);
+	void (*sums)(uint16_t *column, const uint8_t *y, int w, size_t second);
+	uint32_t (*total)(const uint16_t *column, int w);
 	void (*squares)(uint64_t *sum, uint64_t *squares, const uint8_t *y, int w);
-	void (*laplace)(uint32_t *column, const uint8_t *y, int w);
+	void (*laplace)(uint32_t *column, const uint8_t *y, size_t stride, int w);
 } loops;
 
-static void luma_c(uint8_t *y, const uint8_t *px, size_t n)
-{
-	luma_body(y, px, n);
-}
-static void sums_c(uint32_t *column, const uint8_t *y, int w, bool two)
-{
-	sums_body(column, y, w, two);
-}
-static void squares_c(uint64_t *sum, uint64_t *squares, const uint8_t *y, int w)
-{
-	squares_body(sum, squares, y, w);
-}
-static void laplace_c(uint32_t *column, const uint8_t *y, int w)
-{
-	laplace_body(column, y, w);
-}
+/* For any processor, and with vectors. */
+#define COMPILE(suffix, target)                                                                              \
+	target static int changes_##suffix(const uint8_t *y, int w)                                          \
+	{                                                                                                    \
+		return changes_body(y, w);                                                                   \
+	}                                                                                                    \
+	target static void luma_##suffix(uint8_t *y, const uint8_t *px, size_t n)                            \
+	{                                                                                                    \
+		luma_body(y, px, n);                                                                         \
+	}                                                                                                    \
+	target static void sums_##suffix(uint16_t *column, const uint8_t *y, int w, size_t second)           \
+	{                                                                                                    \
+		sums_body(column, y, w, second);                                                             \
+	}                                                                                                    \
+	target static uint32_t total_##suffix(const uint16_t *column, int w)                                 \
+	{                                                                                                    \
+		return total_body(column, w);                                                                \
+	}                                                                                                    \
+	target static void squares_##suffix(uint64_t *sum, uint64_t *squares, const uint8_t *y, int w)       \
+	{                                                                                                    \
+		squares_body(sum, squares, y, w);                                                            \
+	}                                                                                                    \
+	target static void laplace_##suffix(uint32_t *column, const uint8_t *y, size_t stride, int w)        \
+	{                                                                                                    \
+		laplace_body(column, y, stride, w);                                                          \
+	}                                                                                                    \
+	static const loops loops_##suffix = { changes_##suffix, luma_##suffix, sums_##suffix,                \
+		total_##suffix, squares_##suffix, laplace_##suffix };
 
-static int changes_c(const uint8_t *y, int w)
-{
-	return changes_body(y, w);
-}
-
+COMPILE(c, )
 #ifdef VECTORS
-VECTORS static int changes_v(const uint8_t *y, int w)
-{
-	return changes_body(y, w);
-}
-VECTORS static void luma_v(uint8_t *y, const uint8_t *px, size_t n)
-{
-	luma_body(y, px, n);
-}
-VECTORS static void sums_v(uint32_t *column, const uint8_t *y, int w, bool two)
-{
-	sums_body(column, y, w, two);
-}
-VECTORS static void squares_v(uint64_t *sum, uint64_t *squares, const uint8_t *y, int w)
-{
-	squares_body(sum, squares, y, w);
-}
-VECTORS static void laplace_v(uint32_t *column, const uint8_t *y, int w)
-{
-	laplace_body(column, y, w);
-}
+COMPILE(v, VECTORS)
 #endif
 
-static loops choose_loops(void)
+static const loops *choose_loops(void)
 {
 #ifdef VECTORS
 	if (__builtin_cpu_supports("avx2"))
-		return (loops){ changes_v, luma_v, sums_v, squares_v, laplace_v };
+		return &loops_v;
 #endif
-	return (loops){ changes_c, luma_c, sums_c, squares_c, laplace_c };
+	return &loops_c;
 }
 
 /* --- the measures --- */
+
+static const uint8_t *row_of(const picture *p, int y)
+{
+	return p->y + (size_t)y * p->stride;
+}
 
 /* Where cell i of n begins on a side of len pixels: the same from both ends, so that a mirrored photo has mirrored
  * cells. */
@@ -154,82 +164,110 @@ static int edge(int i, int n, int len)
 	return 2 * i <= n ? (int)((int64_t)i * len / n) : len - (int)((int64_t)(n - i) * len / n);
 }
 
-static int edge_end(int i, int n, int len)
+/* Cells of a side that has fewer pixels than cells share them. */
+static void span(int *from, int *to, int i, int n, int len)
 {
-	int from = edge(i, n, len), to = edge(i + 1, n, len);
-	return to > from ? to : from + 1; /* a side of fewer pixels than cells */
+	int a = edge(i, n, len), b = edge(i + 1, n, len);
+	b = b > a ? b : a + 1;
+	*from = a < len ? a : len - 1;
+	*to = b < len ? b : len;
+}
+
+/* Sums of the cells of rows y0..y1 - 1, and of all their pixels. */
+static uint64_t row_of_cells(uint64_t sum[CELLS], picture *p, int y0, int y1, const loops *l)
+{
+	enum { AT_ONCE = 256 };
+	uint64_t all = 0;
+	for (int from = y0; from < y1; from += AT_ONCE) {
+		int to = y1 - from > AT_ONCE ? from + AT_ONCE : y1;
+		memset(p->column, 0, (size_t)p->w * sizeof *p->column);
+		for (int y = from; y < to; y += 2)
+			l->sums(p->column, row_of(p, y), p->w, y + 1 < to ? p->stride : 0);
+		all += l->total(p->column, p->w);
+		for (int u = 0; u < CELLS; u++) {
+			int x0, x1;
+			uint32_t s = 0;
+			span(&x0, &x1, u, CELLS, p->w);
+			for (int x = x0; x < x1; x++)
+				s += p->column[x];
+			sum[u] += s;
+		}
+	}
+	return all;
 }
 
 /* Means of the cells, and the mean of all. */
-static void cells(double cell[CELLS][CELLS], tp_measures *m, plane *p, const loops *l)
+static void cells(double cell[CELLS][CELLS], tp_measures *m, picture *p, const loops *l)
 {
-	uint64_t sum = 0;
+	uint64_t all = 0;
 	for (int v = 0; v < CELLS; v++) {
-		int y0 = edge(v, CELLS, p->h), y1 = edge_end(v, CELLS, p->h);
-		bool counts = edge(v + 1, CELLS, p->h) > y0; /* not a row that another cell has told */
-		y0 = y0 < p->h ? y0 : p->h - 1;
-		y1 = y1 < p->h ? y1 : p->h;
-		memset(p->column, 0, (size_t)p->w * sizeof *p->column);
-		for (int y = y0; y < y1; y += 2)
-			l->sums(p->column, p->y + (size_t)y * (size_t)p->w, p->w, y + 1 < y1);
-		for (int x = 0; counts && x < p->w; x++)
-			sum += p->column[x];
+		uint64_t sum[CELLS] = { 0 };
+		int y0, y1, x0, x1;
+		span(&y0, &y1, v, CELLS, p->h);
+		uint64_t here = row_of_cells(sum, p, y0, y1, l);
+		if (edge(v + 1, CELLS, p->h) >
+			edge(v, CELLS, p->h)) /* not a row that another cell has told */
+			all += here;
 		for (int u = 0; u < CELLS; u++) {
-			int x0 = edge(u, CELLS, p->w), x1 = edge_end(u, CELLS, p->w);
-			uint64_t s = 0;
-			x0 = x0 < p->w ? x0 : p->w - 1;
-			x1 = x1 < p->w ? x1 : p->w;
-			for (int x = x0; x < x1; x++)
-				s += p->column[x];
-			cell[v][u] = (double)s / ((double)(x1 - x0) * (y1 - y0));
+			span(&x0, &x1, u, CELLS, p->w);
+			cell[v][u] = (double)sum[u] / ((double)(x1 - x0) * (y1 - y0));
 		}
 	}
-	m->brightness = (float)((double)sum / ((double)p->w * p->h));
+	m->brightness = (float)((double)all / ((double)p->w * p->h));
 }
 
 /* Of every STEP-th row. */
-static float contrast(const plane *p, const loops *l)
+static float contrast(const picture *p, const loops *l)
 {
 	uint64_t sum = 0, squares = 0;
 	double n = 0;
 	for (int y = 0; y < p->h; y += STEP, n += p->w)
-		l->squares(&sum, &squares, p->y + (size_t)y * (size_t)p->w, p->w);
+		l->squares(&sum, &squares, row_of(p, y), p->w);
 	double mean = (double)sum / n, var = (double)squares / n - mean * mean;
 	return var > 0 ? (float)sqrt(var) : 0;
 }
 
-static int falling(const void *a, const void *b)
+/* The mean of the largest of n. */
+static double mean_of_largest(const double *v, int n)
 {
-	double x = *(const double *)a, y = *(const double *)b;
-	return x < y ? 1 : x > y ? -1 : 0;
+	double top[SHARPEST] = { 0 }, sum = 0;
+	for (int i = 0; i < n; i++) {
+		if (v[i] <= top[SHARPEST - 1])
+			continue;
+		int k = SHARPEST - 1;
+		for (; k > 0 && top[k - 1] < v[i]; k--)
+			top[k] = top[k - 1];
+		top[k] = v[i];
+	}
+	for (int i = 0; i < SHARPEST; i++)
+		sum += top[i];
+	return sum / SHARPEST;
 }
 
 /* Every STEP-th row is enough. */
-static float sharpness(plane *p, const loops *l)
+static float sharpness(picture *p, const loops *l)
 {
 	double tile[TILES * TILES] = { 0 };
 	if (p->w < 3 || p->h < 3)
 		return 0;
 	for (int v = 0; v < TILES; v++) {
 		int y0 = edge(v, TILES, p->h), y1 = edge(v + 1, TILES, p->h), rows = 0;
-		memset(p->column, 0, (size_t)p->w * sizeof *p->column);
+		memset(p->squares, 0, (size_t)p->w * sizeof *p->squares);
 		for (int y = y0 > 1 ? y0 : 1; y < y1 && y < p->h - 1; y += STEP, rows++)
-			l->laplace(p->column, p->y + (size_t)y * (size_t)p->w, p->w);
+			l->laplace(p->squares, row_of(p, y), p->stride, p->w);
 		for (int u = 0; u < TILES && rows; u++) {
 			int x0 = edge(u, TILES, p->w), x1 = edge(u + 1, TILES, p->w);
 			uint64_t s = 0;
 			for (int x = x0; x < x1; x++)
-				s += p->column[x];
+				s += p->squares[x];
 			if (x1 > x0)
 				tile[v * TILES + u] = (double)s / ((double)rows * (x1 - x0));
 		}
 	}
-	qsort(tile, TILES * TILES, sizeof *tile, falling);
-	double sum = 0;
-	for (int i = 0; i < SHARPEST; i++)
-		sum += tile[i];
-	return (float)sqrt(sum / SHARPEST);
+	return (float)sqrt(mean_of_largest(tile, TILES * TILES));
 }
+
+/* ---- colours, on the grid ---- */
 
 /* Of whole numbers, times `scale`. */
 typedef struct {
@@ -253,33 +291,101 @@ static double variance(const moments *m, double n, double scale)
 	return v > 0 ? v : 0;
 }
 
+static uint8_t byte(int v)
+{
+	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+/* ITU-R BT.601 as JPEG has it, in 16 bits behind the point, and rounded. */
+static void rgb_of(uint8_t *rgb, int y, int cb, int cr)
+{
+	enum { HALF = 1 << 15 };
+	rgb[0] = byte(y + ((91881 * cr + HALF) >> 16));
+	rgb[1] = byte(y + ((-22554 * cb - 46802 * cr + HALF) >> 16));
+	rgb[2] = byte(y + ((116130 * cb + HALF) >> 16));
+}
+
+/* Every GRID-th pixel of row y, into p->rgb. Colours of planes are those of the nearest value. */
+static int grid_row(picture *p, int y)
+{
+	int n = 0;
+	if (p->img) {
+		const uint8_t *px = p->img->px + (size_t)y * (size_t)p->w * 3;
+		for (int x = 0; x < p->w; x += GRID, n++)
+			memcpy(p->rgb + 3 * n, px + 3 * (size_t)x, 3);
+		return n;
+	}
+	const tp_planes *s = p->planes;
+	const uint8_t *luma = row_of(p, y), *c[2] = { NULL, NULL };
+	for (int i = 1; i < s->n; i++)
+		c[i - 1] = s->plane[i].px +
+			   (size_t)(y * s->plane[i].down / s->plane[i].of_h) * s->plane[i].stride;
+	for (int x = 0; x < p->w; x += GRID, n++) {
+		int v[2] = { 0, 0 };
+		for (int i = 1; i < s->n; i++)
+			v[i - 1] = c[i - 1][x * s->plane[i].across / s->plane[i].of_w] - 128;
+		rgb_of(p->rgb + 3 * n, luma[x], v[0], v[1]);
+	}
+	return n;
+}
+
+typedef struct {
+	moments rg, yb;
+	double saturation;
+	uint32_t n, paper, flat, histogram[256];
+} tally;
+
+static void tally_pixel(tally *t, const uint8_t *p)
+{
+	int r = p[0], g = p[1], b = p[2];
+	int hi = r > g ? r : g, lo = r < g ? r : g;
+	hi = b > hi ? b : hi;
+	lo = b < lo ? b : lo;
+	add(&t->rg, r - g);
+	add(&t->yb, r + g - 2 * b); /* twice the yellow less blue */
+	t->saturation += hi ? (double)(hi - lo) / hi : 0;
+	t->paper += (lo >= PAPER) & (hi - lo <= GREY);
+}
+
 static bool is_near(int a, int b)
 {
 	return (unsigned)(a - b + 1) <= 2;
 }
 
-static void colours(tp_measures *m, const tp_image *img)
+static void tally_luma(tally *t, const picture *p, int y)
 {
-	size_t row = (size_t)img->w * 3;
-	moments rg = { 0 }, yb = { 0 };
-	uint32_t n = 0, paper = 0, flat = 0;
-	for (int y = 0; y < img->h; y += GRID)
-		for (int x = 0; x < img->w; x += GRID, n++) {
-			const uint8_t *p = img->px + ((size_t)y * (size_t)img->w + (size_t)x) * 3;
-			int r = p[0], g = p[1], b = p[2];
-			int hi = r > g ? r : g, lo = r < g ? r : g;
-			hi = b > hi ? b : hi;
-			lo = b < lo ? b : lo;
-			add(&rg, r - g);
-			add(&yb, r + g - 2 * b); /* twice the yellow less blue */
-			flat += is_near(g, p[x + 1 < img->w ? 4 : 1]) &
-				is_near(g, p[y + 1 < img->h ? row + 1 : 1]);
-			paper += (lo >= PAPER) & (hi - lo <= GREY);
-		}
-	m->colour = (float)(sqrt(variance(&rg, n, 1) + variance(&yb, n, 0.5)) +
-			    0.3 * hypot(mean(&rg, n, 1), mean(&yb, n, 0.5)));
-	m->paper = (float)paper / (float)n;
-	m->flat = (float)flat / (float)n;
+	const uint8_t *l = row_of(p, y), *below = y + 1 < p->h ? l + p->stride : l;
+	for (int x = 0; x < p->w; x += GRID) {
+		t->histogram[l[x]]++;
+		t->flat += is_near(l[x], l[x + 1 < p->w ? x + 1 : x]) & is_near(l[x], below[x]);
+	}
+}
+
+static float entropy(const uint32_t histogram[256], uint32_t n)
+{
+	double sum = 0;
+	for (int i = 0; i < 256; i++)
+		if (histogram[i])
+			sum += histogram[i] * log2f((float)histogram[i]);
+	return (float)(log2(n) - sum / n);
+}
+
+static void colours(tp_measures *m, picture *p)
+{
+	tally t = { .n = 0 };
+	for (int y = 0; y < p->h; y += GRID) {
+		int n = grid_row(p, y);
+		for (int i = 0; i < n; i++)
+			tally_pixel(&t, p->rgb + 3 * i);
+		tally_luma(&t, p, y);
+		t.n += (uint32_t)n;
+	}
+	m->colour = (float)(sqrt(variance(&t.rg, t.n, 1) + variance(&t.yb, t.n, 0.5)) +
+			    0.3 * hypot(mean(&t.rg, t.n, 1), mean(&t.yb, t.n, 0.5)));
+	m->saturation = (float)(t.saturation / t.n);
+	m->entropy = entropy(t.histogram, t.n);
+	m->paper = (float)t.paper / (float)t.n;
+	m->flat = (float)t.flat / (float)t.n;
 }
 
 /* Dark runs of a row that are narrow and have paper on both sides. */
@@ -298,66 +404,80 @@ static int strokes(const uint8_t *y, int w)
 	return n;
 }
 
-static float text(const plane *p, const loops *l)
+static float text(const picture *p, const loops *l)
 {
 	int rows = 0, n = 0;
 	for (int y = 0; y < p->h; y += STEP, n++) {
-		const uint8_t *row = p->y + (size_t)y * (size_t)p->w;
+		const uint8_t *row = row_of(p, y);
 		/* a stroke changes twice: most rows are done with here */
 		rows += l->changes(row, p->w) >= 2 * STROKES && strokes(row, p->w) >= STROKES;
 	}
 	return (float)rows / (float)n;
 }
 
-/* cosine[u][x]: frequency u at cell x. */
-static void cosines(double c[FREQS][CELLS])
+/* ---- the hash ---- */
+
+/* cosine[u][x]: frequency u + 1 at cell x. */
+static double cosine[FREQS][CELLS];
+static pthread_once_t cosines_made = PTHREAD_ONCE_INIT;
+
+static void make_cosines(void)
 {
 	for (int u = 0; u < FREQS; u++)
 		for (int x = 0; x < CELLS; x++)
-			c[u][x] = cos(3.14159265358979323846 * (2 * x + 1) * u / (2 * CELLS));
+			cosine[u][x] = cos(3.14159265358979323846 * (2 * x + 1) * (u + 1) / (2 * CELLS));
 }
 
 static uint64_t hash_of(double cell[CELLS][CELLS])
 {
-	double c[FREQS][CELLS], across[CELLS][FREQS] = { { 0 } };
+	double across[FREQS][CELLS];
 	uint64_t hash = 0;
-	cosines(c);
+	pthread_once(&cosines_made, make_cosines);
 	for (int y = 0; y < CELLS; y++)
-		for (int u = 0; u < FREQS; u++)
+		for (int u = 0; u < FREQS; u++) {
+			double f = 0;
 			for (int x = 0; x < CELLS; x++)
-				across[y][u] += cell[y][x] * c[u][x];
+				f += cell[y][x] * cosine[u][x];
+			across[u][y] = f;
+		}
 	for (int bit = 0; bit < 64; bit++) {
-		int u = bit % 8 + 1, v = bit / 8 + 1;
 		double f = 0;
 		for (int y = 0; y < CELLS; y++)
-			f += across[y][u] * c[v][y];
+			f += across[bit % 8][y] * cosine[bit / 8][y];
 		hash |= (uint64_t)(f > 1e-6)
 			<< bit; /* rounding must not decide for a picture of one colour */
 	}
 	return hash;
 }
 
-static tp_code measure(tp_measures *m, const tp_image *img, tp_err *err)
+/* ---- all of it ---- */
+
+static tp_code measure(tp_measures *m, picture *p, tp_err *err)
 {
-	plane p = { img->w, img->h, NULL, NULL };
-	loops l = choose_loops();
+	const loops *l = choose_loops();
 	double cell[CELLS][CELLS];
-	size_t n = (size_t)p.w * (size_t)p.h;
-	p.y = tp_alloc(n);
-	p.column = tp_alloc((size_t)p.w * sizeof *p.column);
-	tp_code rc = p.y && p.column ? TP_OK : tp_nomem(err, n);
-	if (!rc) {
-		l.luma(p.y, img->px, n);
-		cells(cell, m, &p, &l);
-		m->contrast = contrast(&p, &l);
-		m->sharpness = sharpness(&p, &l);
-		m->hash = hash_of(cell);
-		colours(m, img);
-		m->text = text(&p, &l);
+	size_t w = (size_t)p->w, bytes = w * (sizeof *p->squares + sizeof *p->column) + 3 * (w / GRID + 1);
+	size_t luma = p->img ? w * (size_t)p->h : 0;
+	uint8_t *room = tp_alloc(bytes + luma);
+	if (!room)
+		return tp_nomem(err, bytes + luma);
+	p->squares = (uint32_t *)(void *)room;
+	p->column = (uint16_t *)(void *)(p->squares + w);
+	p->rgb = (uint8_t *)(p->column + w);
+	if (p->img) {
+		uint8_t *y = room + bytes;
+		l->luma(y, p->img->px, luma);
+		p->y = y;
+		p->stride = w;
 	}
-	tp_free(p.y);
-	tp_free(p.column);
-	return rc;
+	cells(cell, m, p, l);
+	m->contrast = contrast(p, l);
+	m->sharpness = sharpness(p, l);
+	m->hash = hash_of(cell);
+	colours(m, p);
+	m->text = text(p, l);
+	tp_free(room);
+	return TP_OK;
 }
 
 /* Means of factor x factor pixels; a rest at the right and below is left out. */
@@ -384,23 +504,33 @@ static tp_code shrink(tp_image **out, const tp_image *img, int factor, tp_err *e
 	return TP_OK;
 }
 
+static void set_size(tp_measures *m, int w, int h)
+{
+	m->w = w;
+	m->h = h;
+	m->aspect = (float)(w > h ? w : h) / (float)(w < h ? w : h);
+}
+
 tp_code tp_measure_image(tp_measures *out, const tp_image *img, tp_err *err)
 {
-	int s = img->w < img->h ? img->w : img->h, b = img->w < img->h ? img->h : img->w;
-	tp_measures m = { .w = img->w, .h = img->h, .aspect = (float)b / (float)s };
+	int s = img->w < img->h ? img->w : img->h;
+	tp_measures m = { 0 };
 	tp_image *small = NULL;
 	tp_code rc = TP_OK;
+	set_size(&m, img->w, img->h);
 	if (s >= 2 * TP_MEASURE_SIDE)
 		rc = shrink(&small, img, s / TP_MEASURE_SIDE, err);
+	const tp_image *from = small ? small : img;
+	picture p = { .w = from->w, .h = from->h, .img = from };
 	if (!rc)
-		rc = measure(&m, small ? small : img, err);
+		rc = measure(&m, &p, err);
 	tp_image_free(small);
 	if (!rc)
 		*out = m;
 	return rc;
 }
 
-tp_code tp_measure_photo(tp_measures *out, const void *bytes, size_t len, tp_err *err)
+tp_code tp_measure_decoded(tp_measures *out, const void *bytes, size_t len, tp_err *err)
 {
 	tp_decode_opts o = TP_DECODE_OPTS_INIT;
 	tp_image_info info;
@@ -413,12 +543,32 @@ tp_code tp_measure_photo(tp_measures *out, const void *bytes, size_t len, tp_err
 		rc = tp_measure_image(out, img, err);
 	if (!rc) {
 		bool lies = info.orientation > 4;
-		out->w = lies ? info.h : info.w;
-		out->h = lies ? info.w : info.h;
-		out->aspect = (float)(info.w > info.h ? info.w : info.h) /
-			      (float)(info.w < info.h ? info.w : info.h);
+		set_size(out, lies ? info.h : info.w, lies ? info.w : info.h);
 	}
 	tp_image_free(img);
+	return rc;
+}
+
+/* A JPEG has luma already: neither upsampled nor converted is less to do than a decoder's own work. What is damaged, or
+ * not stored so, or still too large takes the other way, which also says what is wrong. */
+tp_code tp_measure_photo(tp_measures *out, const void *bytes, size_t len, tp_err *err)
+{
+	tp_decode_opts o = TP_DECODE_OPTS_INIT;
+	tp_planes s = { 0 };
+	o.min_side = TP_MEASURE_SIDE;
+	bool good = tp_image_sniff(bytes, len) == TP_KIND_JPEG && !tp_jpeg_planes(&s, bytes, len, &o, NULL) &&
+		    s.n && (s.w < s.h ? s.w : s.h) < 2 * TP_MEASURE_SIDE;
+	if (!good) {
+		tp_free(s.px);
+		return tp_measure_decoded(out, bytes, len, err);
+	}
+	tp_measures m = { 0 };
+	picture p = { .w = s.w, .h = s.h, .y = s.plane[0].px, .stride = s.plane[0].stride, .planes = &s };
+	set_size(&m, s.full_w, s.full_h);
+	tp_code rc = measure(&m, &p, err);
+	if (!rc)
+		*out = m;
+	tp_free(s.px);
 	return rc;
 }
 

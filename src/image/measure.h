@@ -20,11 +20,13 @@ typedef struct {
 	 * because a flower in focus before a soft background is sharp. */
 	float sharpness;
 	float colour; /* colourfulness of Hasler & Suesstrunk 2003: 0 grey, 15 slight, 45 average, 100 extreme */
-	float paper; /* share of pixels that are near white and without colour, 0..1 */
+	float saturation; /* mean of the pixels' saturation, 0..1: largest less smallest channel, by the largest */
+	float entropy; /* of the histogram of luma, 0..8 bits, on the pixels that colours are counted on */
+	float paper;   /* share of pixels that are near white and without colour, 0..1 */
 	/* Share of rows with at least 8 strokes, 0..1: dark runs narrower than 1/32 of the photo between paper. A
 	 * page of print has more than 0.3, a leaf on paper next to nothing. */
 	float text;
-	/* Share of pixels that are as their right and lower neighbours (green within 1), 0..1. Drawings and
+	/* Share of pixels that are as their right and lower neighbours (luma within 1), 0..1. Drawings and
 	 * placeholders have more than 0.9; so have some soft or overexposed photos. */
 	float flat;
 	/* Signs of the DCT of 32 x 32 mean lumas (a "pHash") at frequencies 1..8 across and down: bit
@@ -34,8 +36,11 @@ typedef struct {
 	uint64_t hash;
 } tp_measures;
 
-/* Decodes (JPEG at a reduced scale) and measures. Errors: those of tp_image_decode(). */
+/* Decodes (JPEG at a reduced scale) and measures. Errors: those of tp_image_decode(). The luma of a JPEG is taken as it is
+ * stored; tp_measure_decoded() makes it of decoded pixels, which takes longer and is the same but for rounding: the twin
+ * it is tested against. */
 TP_CHECKED tp_code tp_measure_photo(tp_measures *out, const void *bytes, size_t len, tp_err *err);
+TP_CHECKED tp_code tp_measure_decoded(tp_measures *out, const void *bytes, size_t len, tp_err *err);
 /* img: as decoded; w and h of the result are its own. TP_ENOMEM. */
 TP_CHECKED tp_code tp_measure_image(tp_measures *out, const tp_image *img, tp_err *err);
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
-#include "image/image.h"
+#include "image/measure.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 
@@ -37,6 +37,15 @@ static void decode(const uint8_t *p, size_t n, const tp_image_info *info, int mi
 	tp_image_free(img);
 }
 
+/* Taken as it is stored or decoded, a photo is refused or measured alike. */
+static void measure(const uint8_t *p, size_t n)
+{
+	tp_measures a, b;
+	tp_code x = tp_measure_photo(&a, p, n, NULL), y = tp_measure_decoded(&b, p, n, NULL);
+	if (x != y || (!x && (a.w != b.w || a.h != b.h || !(a.brightness >= 0 && a.brightness <= 255))))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	tp_image_info info = { 0 };
@@ -53,5 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	decode(p, n, &info, 0, true);
 	if (info.kind == TP_KIND_JPEG)
 		decode(p, n, &info, 4, true);
+	if ((int64_t)info.w * info.h <= MAX_BYTES / 3)
+		measure(p, n);
 	return 0;
 }

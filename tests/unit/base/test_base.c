@@ -263,6 +263,21 @@ static void keep_line(tp_log_level level, const char *line, void *ud)
 	snprintf(ud, 100, "%s", line);
 }
 
+/* Lengths about the ends of blocks, and many blocks: by the processor's instructions as by libsodium. */
+static int test_two_ways_to_sha256(void)
+{
+	static uint8_t text[3000];
+	for (size_t i = 0; i < sizeof text; i++)
+		text[i] = (uint8_t)(i * i >> 3);
+	for (size_t n = 0; n <= sizeof text; n += n < 300 ? 1 : 97) {
+		uint8_t a[32], b[32];
+		tp_sha256_fast(a, text + n % 5, n < 5 ? 0 : n - 5);
+		tp_sha256_plain(b, text + n % 5, n < 5 ? 0 : n - 5);
+		CHECK(!memcmp(a, b, sizeof a), "%zu bytes", n);
+	}
+	return 0;
+}
+
 static int test_log_lines_cannot_be_forged(void)
 {
 	char got[100] = "";
@@ -292,6 +307,6 @@ int main(void)
 		T(test_rng_is_the_published_one), T(test_shuffle_is_a_permutation),
 		T(test_gamma_has_its_moments), T(test_beta_has_its_moments), T(test_streams_of_a_seed_differ),
 		T(test_parallel_loop_visits_each_item_once), T(test_json_errors_name_the_key),
-		T(test_sha256_of_nothing_and_abc), T(test_log_lines_cannot_be_forged),
+		T(test_sha256_of_nothing_and_abc), T(test_two_ways_to_sha256), T(test_log_lines_cannot_be_forged),
 		T(test_cancel_is_an_error_until_reset));
 }

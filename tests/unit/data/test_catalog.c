@@ -438,7 +438,7 @@ static int strangers(void)
 	CHECK(!write_sql("catalog.db", "CREATE TABLE photo(x);"), "sql");
 	CHECK(!opens(TP_CATALOG_CREATE, TP_EFORMAT, "no catalog of tepal"), "another's");
 	CHECK(!write_sql("catalog.db",
-		      "PRAGMA application_id = 1953522540; PRAGMA user_version = 1; CREATE TABLE x(y);"),
+		      "PRAGMA application_id = 1953522540; PRAGMA user_version = 2; CREATE TABLE x(y);"),
 		"sql");
 	tp_catalog *c = NULL;
 	tp_err err = { 0 };
@@ -448,7 +448,7 @@ static int strangers(void)
 	CHECK(tp_catalog_each_photo(c, &all, note, &x, &err) == TP_EFORMAT, "no table: %s", err.msg);
 	tp_catalog_close(c);
 	CHECK(!write_sql("catalog.db",
-		      "PRAGMA application_id = 1953522540; PRAGMA user_version = 1; CREATE TABLE x(y);"
+		      "PRAGMA application_id = 1953522540; PRAGMA user_version = 2; CREATE TABLE x(y);"
 		      "CREATE VIEW photo AS SELECT y FROM x;"),
 		"sql");
 	CHECK(!opens(TP_CATALOG_READ, TP_EFORMAT, "views or triggers"), "view");

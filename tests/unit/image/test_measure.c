@@ -180,6 +180,67 @@ static int test_copies_are_near_and_others_are_not(void)
 	return 0;
 }
 
+/* Luma as a JPEG holds it and luma of decoded pixels: the same but for rounding and for colours between pixels. */
+static int test_two_ways_to_measure_a_jpeg(void)
+{
+	static const int sizes[][2] = { { 300, 280 }, { 257, 411 }, { 1100, 1300 }, { 17, 3000 }, { 5, 7 },
+		{ 1, 1 }, { 2300, 700 } };
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		tp_image *img = scene(sizes[i][0], sizes[i][1], i + 1);
+		tp_buf jpeg;
+		tp_measures a, b;
+		for (int k = 0; k < img->w * img->h; k++) { /* some colour */
+			img->px[3 * k] = (uint8_t)(img->px[3 * k] / 2 + 60);
+			img->px[3 * k + 2] = (uint8_t)(255 - img->px[3 * k + 2]);
+		}
+		tp_buf_init(&jpeg, 1 << 22);
+		CHECK(!tp_image_encode_jpeg(&jpeg, img, 90, NULL), "encode");
+		CHECK(!tp_measure_photo(&a, jpeg.ptr, jpeg.len, NULL), "planes");
+		CHECK(!tp_measure_decoded(&b, jpeg.ptr, jpeg.len, NULL), "pixels");
+		CHECK(a.w == b.w && a.h == b.h && a.w == sizes[i][0] && a.h == sizes[i][1] &&
+				a.aspect == b.aspect,
+			"%d x %d, %d x %d", a.w, a.h, b.w, b.h);
+		CHECK(near(a.brightness, b.brightness, 0.7) && near(a.contrast, b.contrast, 0.7),
+			"%g %g, %g %g", a.brightness, b.brightness, a.contrast, b.contrast);
+		CHECK(near(a.sharpness, b.sharpness, 0.5 + 0.05 * b.sharpness), "%g %g", a.sharpness,
+			b.sharpness);
+		CHECK(a.w < 32 || /* one pixel of the grid, between two values of colour */
+				(near(a.colour, b.colour, 2) && near(a.saturation, b.saturation, 0.02) &&
+					near(a.entropy, b.entropy, 0.1) && near(a.paper, b.paper, 0.03) &&
+					near(a.flat, b.flat, 0.15) && near(a.text, b.text, 0.02)),
+			"%zu: %g %g, %g %g, %g %g, %g %g", i, a.colour, b.colour, a.saturation, b.saturation,
+			a.entropy, b.entropy, a.flat, b.flat);
+		CHECK(__builtin_popcountll(a.hash ^ b.hash) <= 2 || a.w < 32, "%zu: %d bits", i,
+			__builtin_popcountll(a.hash ^ b.hash));
+		/* cut off, they are refused in the same words */
+		for (size_t cut = jpeg.len / 3; cut < jpeg.len - 2; cut += jpeg.len / 3) {
+			tp_err x = { 0 }, y = { 0 };
+			tp_code p = tp_measure_photo(&a, jpeg.ptr, cut, &x),
+				q = tp_measure_decoded(&b, jpeg.ptr, cut, &y);
+			CHECK(p == q && !strcmp(x.msg, y.msg), "%s, %s", x.msg, y.msg);
+		}
+		tp_buf_dispose(&jpeg);
+		tp_image_free(img);
+	}
+	return 0;
+}
+
+/* Values of a picture that can be told without the program. */
+static int test_saturation_and_entropy(void)
+{
+	tp_measures m = of(blank(120, 120, 200, 100, 50));
+	CHECK(near(m.saturation, 0.75, 1e-6) && near(m.entropy, 0, 1e-6), "%g %g", m.saturation, m.entropy);
+	tp_image *img = blank(96, 96, 0, 0, 0);
+	for (int y = 0; y < 96; y++)
+		for (int x = 0; x < 96; x++)
+			dot(img, x, y,
+				(uint8_t)(x / 6 *
+					  10)); /* each of the grid's 16 columns has a luma of its own */
+	m = of(img);
+	CHECK(near(m.saturation, 0, 0) && near(m.entropy, 4, 1e-4), "%g %g", m.saturation, m.entropy);
+	return 0;
+}
+
 static int test_every_failed_allocation_is_reported(void)
 {
 	tp_image *img = scene(600, 520, 1);
@@ -203,5 +264,6 @@ int main(void)
 {
 	return RUN(T(test_one_colour), T(test_halves), T(test_sharpness_of_a_board), T(test_text),
 		T(test_hashes_of_turned_pictures), T(test_copies_are_near_and_others_are_not),
+		T(test_two_ways_to_measure_a_jpeg), T(test_saturation_and_entropy),
 		T(test_every_failed_allocation_is_reported));
 }
