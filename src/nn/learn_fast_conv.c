@@ -162,9 +162,9 @@ static tp_code choose_wino(tp_learner *l, fast_conv *c, const tp_lstep *s, tp_er
 		!tp_wino_can(&g, f->k->block) || !tp_wino_pays(&g))
 		return TP_OK;
 	g.n = f->photos[0];
-	tp_geo back = tp_wino_back_geo(&g);
+	tp_geo back = g.stride == 2 ? g : tp_wino_back_geo(&g);
 	c->wino[FORWARD] = true;
-	c->wino[DATA] = s->want[0] && tp_wino_can(&back, f->k->block);
+	c->wino[DATA] = s->want[0] && (g.stride == 2 || tp_wino_can(&back, f->k->block));
 	c->wino[WEIGHTS] = s->trains;
 	c->u = tp_alloc_aligned(n * sizeof(float));
 	if (!c->u)
@@ -494,7 +494,9 @@ static dnnl_status_t data_backward(tp_learner *l, int i, int worker, tp_share p)
 	tp_geo g = s->geo;
 	g.n = p.n;
 	tp_geo back = tp_wino_back_geo(&g);
-	if (c->wino[DATA])
+	if (c->wino[DATA] && g.stride == 2)
+		f->k->wino_back(dx, dy, c->u, &g, 0, g.c / f->k->block, (float *)(void *)f->scratch[worker]);
+	else if (c->wino[DATA])
 		run_wino(f, c, dx, dy, NULL, &back, worker);
 	else
 		st = run_pass(f, c, DATA, dx, dy, p.n, worker);
@@ -542,8 +544,8 @@ void tp_fast_conv_lay(tp_learner *l, int i, int worker, int pass)
 	fast_conv *c = f->step[i].conv;
 	const tp_geo *g = &l->step[i].geo;
 	if (c->wino[pass])
-		f->k->wino_weights(c->u, tp_param_at(l, &l->step[i], 0), g->oc, g->c, pass == DATA, 0,
-			(pass == DATA ? g->c : g->oc) / f->k->block);
+		f->k->wino_weights(c->u, tp_param_at(l, &l->step[i], 0), g->oc, g->c, g->stride, pass == DATA,
+			0, (pass == DATA ? g->c : g->oc) / f->k->block);
 	if (!c->lay[pass])
 		return;
 	dnnl_exec_arg_t arg[] = { { DNNL_ARG_FROM, c->plain }, { DNNL_ARG_TO, c->w[pass] } };
