@@ -46,6 +46,7 @@ only '(jpeglib|png|webp|libheif)' 'src/image/*'
 only 'microhttpd' 'src/server/http_mhd.c'
 only 'sqlite3' 'src/data/catalog*.c' 'src/data/catalog_int.h'
 only 'expat' 'src/data/*'
+only 'curl' 'src/data/fetch*'
 only 'archive' 'src/data/*' 'src/nn/import*'
 only 'sodium' 'src/base/hash.c' 'src/store/*' 'src/server/*'
 exit $bad

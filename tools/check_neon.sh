@@ -105,7 +105,8 @@ EOF
 	export APT_CONFIG="$here/$apt/apt.conf"
 	apt-get update -q || echo "The package lists could not be renewed; trying with those that are here." >&2
 	apt-get install --download-only -y -q --no-install-recommends libc6-dev libdnnl-dev libjpeg62-turbo-dev \
-		libpng-dev libwebp-dev libheif-dev libmicrohttpd-dev libjansson-dev libarchive-dev libsodium-dev
+		libpng-dev libwebp-dev libheif-dev libmicrohttpd-dev libjansson-dev libarchive-dev libsodium-dev \
+		libsqlite3-dev libexpat1-dev libcurl4-openssl-dev
 	unset APT_CONFIG
 	for deb in $apt/cache/archives/*.deb; do
 		dpkg-deb -x "$deb" $root

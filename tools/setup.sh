@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 build="cmake ninja-build pkg-config gcc libc6-dev libdnnl-dev libjpeg62-turbo-dev libpng-dev libwebp-dev
 	libheif-dev libmicrohttpd-dev libjansson-dev libarchive-dev libsodium-dev
-	libsqlite3-dev libexpat1-dev"
+	libsqlite3-dev libexpat1-dev libcurl4-openssl-dev"
 driver=tests/e2e/node_modules/playwright-core
 
 missing() {
@@ -64,7 +64,7 @@ look_for_tools() { # what a system without apt-get must bring itself
 	for t in cmake ninja pkg-config cc; do
 		command -v $t >/dev/null || lacks $t
 	done
-	for lib in jansson libsodium libarchive sqlite3 expat libmicrohttpd libjpeg libpng libwebp; do
+	for lib in jansson libsodium libarchive sqlite3 expat libcurl libmicrohttpd libjpeg libpng libwebp; do
 		pkg-config --exists $lib 2>/dev/null || lacks "$lib, with its headers"
 	done
 	echo '#include <dnnl.h>' | cc -E - >/dev/null 2>&1 || lacks "oneDNN, with its headers"

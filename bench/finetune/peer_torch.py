@@ -28,7 +28,7 @@ import gen_zoo  # noqa: E402
 BATCHES = ROOT / "build/release/bench/batches"
 # What must be as it is here for the runs to be the same; any other value of the rest is done below.
 WARMUP_FROM = 0.01  # TP_LR_OPTS_INIT of src/train/schedule.h
-ONLY = {"head_epochs": 0, "accumulate": 1, "balance": "none", "freeze": ""}
+ONLY = {"head_epochs": 0, "accumulate": 1, "balance": "none", "freeze": "", "blend": "1", "drop_path": 0}
 NO_MATTER = {"direct", "loader_threads", "cache_mib", "save_minutes", "head"}
 DONE = {"epochs", "batch", "optimizer", "lr", "momentum", "nesterov", "beta1", "beta2", "weight_decay", "layer_decay",
         "clip", "ema", "batch_norm", "bn_momentum", "schedule", "warmup_epochs", "floor", "drop", "factor", "smoothing",

@@ -2,10 +2,8 @@
  *
  *   near_bench N BITS THREADS [SEED [turned]]
  *
- * The hashes are as those of a big photo set: most have nothing near; bursts of one plant differ in a few bits; one
- * photo in a hundred is among a few identical pictures (black, white, "image not found"); nearly black ones crowd
- * around a point; scans of one layout lie loosely around templates. A sample of points is compared with all others
- * one by one; their pairs must be the ones that were found. */
+ * The hashes are those of hashes.h. A sample of points is compared with all others one by one; their pairs must be the
+ * ones that were found. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,50 +13,9 @@
 #include "base/progress.h"
 #include "base/rng.h"
 #include "data/near.h"
+#include "hashes.h"
 
 enum { SAMPLE = 2000 };
-
-static uint64_t flip(tp_rng *r, uint64_t h, int most)
-{
-	int k = (int)tp_rng_below(r, (uint64_t)most + 1);
-	while (k--)
-		h ^= UINT64_C(1) << tp_rng_below(r, 64);
-	return h;
-}
-
-/* Sizes with a long tail: 2 half of the time, 10 seldom, 50 at most. */
-static size_t burst(tp_rng *r)
-{
-	size_t n = 2;
-	while (n < 50 && tp_rng_below(r, 2))
-		n++;
-	return n;
-}
-
-static void make(uint64_t *h, size_t n, uint64_t seed)
-{
-	tp_rng r = tp_rng_seed(seed);
-	uint64_t same[5], layout[200];
-	for (size_t i = 0; i < 5; i++)
-		same[i] = tp_rng_u64(&r);
-	for (size_t i = 0; i < 200; i++)
-		layout[i] = tp_rng_u64(&r);
-	for (size_t i = 0; i < n;) {
-		unsigned kind = (unsigned)tp_rng_below(&r, 1000);
-		uint64_t x = tp_rng_u64(&r);
-		if (kind < 10)
-			h[i++] = same[tp_rng_below(&r, 5)];
-		else if (kind < 15)
-			h[i++] = flip(&r, same[0], 4);
-		else if (kind < 45)
-			h[i++] = flip(&r, layout[tp_rng_below(&r, 200)], 14);
-		else if (kind < 200)
-			for (size_t k = burst(&r); k && i < n; k--)
-				h[i++] = flip(&r, x, 8);
-		else
-			h[i++] = x;
-	}
-}
 
 typedef struct {
 	uint64_t *hash;
@@ -148,7 +105,7 @@ int main(int argc, char **argv)
 	tp_err err = { 0 };
 	if (n < SAMPLE || !r.hash || !r.slot || !r.has_same)
 		return 2;
-	make(r.hash, n, seed);
+	make_hashes(r.hash, n, seed);
 	tp_rng pick = tp_rng_seed(seed + 1);
 	for (size_t s = 0; s < SAMPLE;) {
 		uint32_t i = (uint32_t)tp_rng_below(&pick, n);

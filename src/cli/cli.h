@@ -23,6 +23,11 @@ int cmd_model(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int data_import(int argc, char **argv); /* of tepal data */
 int data_show(int argc, char **argv);
+int data_fetch(int argc, char **argv);
+int data_export(int argc, char **argv);
+int data_match(int argc, char **argv);
+int data_split(int argc, char **argv);
+int data_report(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 enum { TP_EXIT_FAILED = 1, TP_EXIT_USAGE = 2 };

@@ -51,7 +51,7 @@ static const tp_syntax pack_syntax = { .name = "data pack",
 	.options = pack_table,
 	.min_words = 1,
 	.max_words = 1,
-	.wanted = "one folder or CSV file of photos is needed" };
+	.wanted = "one folder, CSV file or catalog of photos is needed" };
 
 static int pack(int argc, char **argv)
 {
@@ -76,10 +76,14 @@ static int pack(int argc, char **argv)
 	if (tp_pack(&done, &x.o, &err))
 		return tp_cli_fail(pack_syntax.name, &err);
 	printf("%zu files seen: %zu photos packed, %zu excluded (%s/excluded.csv), %zu no photos of a "
-	       "species\n"
-	       "%zu shards, %.1f MiB%s\n",
-		done.seen, done.packed, done.excluded, x.o.output, done.skipped, done.shards,
-		(double)done.bytes / (1 << 20), done.was_there ? "; they were there already" : "");
+	       "species\n",
+		done.seen, done.packed, done.excluded, x.o.output, done.skipped);
+	if (done.by_rules + done.held_out + done.not_here)
+		printf("%zu excluded by the catalog's rules%s%s%s, %zu held out, %zu not on this disk\n",
+			done.by_rules, done.by_rules ? " (" : "", done.rules, done.by_rules ? ")" : "",
+			done.held_out, done.not_here);
+	printf("%zu shards, %.1f MiB%s\n", done.shards, (double)done.bytes / (1 << 20),
+		done.was_there ? "; they were there already" : "");
 	return 0;
 }
 
@@ -133,9 +137,14 @@ static int verify(int argc, char **argv)
 
 static const tp_command commands[] = {
 	{ "import", "Take photos with names into a catalog", data_import },
+	{ "fetch", "Download the photos of a catalog", data_fetch },
 	{ "show", "Say what stands in a catalog", data_show },
+	{ "match", "Match the names of a catalog to a list of accepted ones", data_match },
+	{ "split", "Deal the photos of a catalog to training, validation and test", data_split },
+	{ "export", "Write the photos of a catalog as a table, and describe it", data_export },
 	{ "pack", "Pack photos into shards for training", pack },
 	{ "verify", "Check the checksums of packed photos", verify },
+	{ "report", "Write a page about a catalog, with photos", data_report },
 	{ "names", "Match plant names to a list of accepted ones", tp_cli_data_names },
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

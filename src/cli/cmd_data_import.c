@@ -179,9 +179,10 @@ static tp_code print_counts(tp_catalog *c, tp_err *err)
 	printf("%9lld  photos of %lld species, %lld names, %lld observations; %lld rows refused\n",
 		(long long)k.photos, (long long)k.taxa, (long long)k.names, (long long)k.observations,
 		(long long)k.refused);
-	printf("of those kept: %lld to train, %lld to validate, %lld to test, %lld without a split\n",
+	printf("of those kept: %lld to train, %lld to validate, %lld to test, %lld held out, %lld without a "
+	       "split\n",
 		(long long)k.split[TP_TRAIN], (long long)k.split[TP_VAL], (long long)k.split[TP_TEST],
-		(long long)k.no_split);
+		(long long)k.held_out, (long long)k.no_split);
 	return TP_OK;
 }
 

@@ -69,7 +69,7 @@ static const tp_syntax syntax = { .name = "train",
 static tp_code read_recipe(options *x, tp_err *err)
 {
 	tp_code rc = TP_OK;
-	tp_recipe_defaults(&x->recipe, x->o.network != NULL);
+	tp_recipe_defaults(&x->recipe, x->o.network);
 	if (x->config)
 		rc = tp_cfg_read(&x->recipe, tp_recipe_items, x->config, err);
 	x->in_file = rc;

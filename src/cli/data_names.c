@@ -161,7 +161,7 @@ static tp_code print_all(const tp_backbone *b, const char *text, size_t len, con
 	return rc;
 }
 
-static void print_stats(const char *path, const tp_backbone_stats *s)
+void tp_cli_print_backbone(const char *path, const tp_backbone_stats *s)
 {
 	fprintf(stderr,
 		"%s: %zu lines, %zu names; left out: %zu no name, %zu hybrid formulas, %zu of other ranks, "
@@ -215,7 +215,7 @@ int tp_cli_data_names(int argc, char **argv)
 	if (!rc)
 		rc = tp_backbone_open(&b, o.backbones.v, (size_t)o.backbones.n, stats, &err);
 	for (int i = 0; i < o.backbones.n && !rc; i++)
-		print_stats(o.backbones.v[i], &stats[i]);
+		tp_cli_print_backbone(o.backbones.v[i], &stats[i]);
 	if (!rc)
 		rc = print_all(b, text.ptr ? text.ptr : "", text.len, &o, &err);
 	tp_backbone_free(b);

@@ -83,7 +83,7 @@ typedef struct {
 	const char *organ, *date, *origin; /* "" when not known, as the three above */
 	const char *excluded;              /* the rule that decided; NULL: kept */
 	double lat, lon;                   /* NAN */
-	int given, split;                  /* a tp_split, or -1: what the source says, and what was decided */
+	int given, split; /* -1, or what the source says: a tp_split; what was decided: that or TP_HELD_OUT */
 	bool no_train, has_phash;
 	int64_t bytes; /* 0: not known; the same for the two below */
 	int width, height;
@@ -97,14 +97,21 @@ typedef struct {
 	int64_t source, taxon; /* 0: any */
 	int64_t after;         /* only photos with a larger number */
 	int64_t limit;         /* at most so many; 0: all */
-	int split;             /* what was decided; -1: any */
+	int split;             /* what was decided, a tp_split or TP_HELD_OUT; -1: any */
 	enum { TP_PHOTOS_ALL, TP_PHOTOS_KEPT, TP_PHOTOS_EXCLUDED } which;
 	bool unhashed; /* only those whose sha256 is not known */
+	bool not_here; /* only those of which nothing but a URL is known */
 } tp_catalog_filter;
 #define TP_CATALOG_FILTER_INIT                                                                               \
 	{                                                                                                    \
 		.split = -1                                                                                  \
 	}
+
+/* What was decided, or else what the source says; -1: neither. TP_HELD_OUT (split_groups.h): for none of them. */
+static inline int tp_catalog_split_of(const tp_catalog_photo *p)
+{
+	return p->split >= 0 ? p->split : p->given;
+}
 
 /* In the order of their numbers, which is the order they were added in. fn must not write to the catalog. */
 typedef tp_code (*tp_catalog_photo_fn)(void *ud, const tp_catalog_photo *p, tp_err *err);
@@ -150,10 +157,16 @@ typedef struct {
 TP_CHECKED tp_code tp_catalog_find(
 	tp_catalog *c, const tp_catalog_finding *f, tp_err *err);                        /* or replaces it */
 TP_CHECKED tp_code tp_catalog_forget_rule(tp_catalog *c, const char *rule, tp_err *err); /* its findings */
+TP_CHECKED tp_code tp_catalog_forget(
+	tp_catalog *c, int64_t photo, const char *rule, tp_err *err); /* of one photo */
 typedef tp_code (*tp_catalog_finding_fn)(void *ud, const tp_catalog_finding *f, tp_err *err);
 /* rule NULL: all. By photo, then rule. */
 TP_CHECKED tp_code tp_catalog_each_finding(
 	tp_catalog *c, const char *rule, tp_catalog_finding_fn fn, void *ud, tp_err *err);
+
+/* How many photos each rule hit, whichever rule decided; by name. */
+typedef tp_code (*tp_catalog_hits_fn)(void *ud, const char *rule, int64_t photos, tp_err *err);
+TP_CHECKED tp_code tp_catalog_each_rule(tp_catalog *c, tp_catalog_hits_fn fn, void *ud, tp_err *err);
 
 /* ---- names and taxa ---- */
 
@@ -168,16 +181,20 @@ TP_CHECKED tp_code tp_catalog_put_taxon(tp_catalog *c, int64_t *id, const tp_cat
 
 typedef struct {
 	int64_t id, taxon;
-	const char *text;    /* as given */
-	const char *matched; /* "exact", "synonym", "fuzzy", "unmatched"; "": not looked up yet */
+	const char *text; /* as given */
+	const char *
+		matched; /* "exact", "variant", "synonym", "fuzzy", "parent", "unmatched"; "": not looked up yet */
 	const char *nearest; /* of one that is not exact: what it was taken for, or might be */
 	int64_t photos;
 } tp_catalog_name;
 typedef tp_code (*tp_catalog_name_fn)(void *ud, const tp_catalog_name *n, tp_err *err);
 TP_CHECKED tp_code tp_catalog_each_name(tp_catalog *c, tp_catalog_name_fn fn, void *ud, tp_err *err);
-/* What a list of accepted names says of a name: photos with it are of that taxon from now on. */
+/* What a list of accepted names says of a name: photos with it are of that taxon from now on. Common names that were told
+ * of the taxon it had go with it, unless it is "unmatched". */
 TP_CHECKED tp_code tp_catalog_match(
 	tp_catalog *c, int64_t name, int64_t taxon, const char *matched, const char *nearest, tp_err *err);
+/* Only where none is known. */
+TP_CHECKED tp_code tp_catalog_fill_family(tp_catalog *c, int64_t taxon, const char *family, tp_err *err);
 /* Drops taxa that no name and no photo has. */
 TP_CHECKED tp_code tp_catalog_drop_unused_taxa(tp_catalog *c, tp_err *err);
 
@@ -186,6 +203,10 @@ typedef tp_code (*tp_catalog_common_fn)(
 TP_CHECKED tp_code tp_catalog_each_common(tp_catalog *c, tp_catalog_common_fn fn, void *ud, tp_err *err);
 
 /* ---- the rest ---- */
+
+/* Facts about the whole, a text under a key. *value is NULL when there is none; freed with tp_free(). */
+TP_CHECKED tp_code tp_catalog_fact(char **value, tp_catalog *c, const char *key, tp_err *err);
+TP_CHECKED tp_code tp_catalog_set_fact(tp_catalog *c, const char *key, const char *value, tp_err *err);
 
 /* Every text of a small table by its number; text[0] is "". Free with tp_catalog_texts_free(). */
 typedef enum { TP_TEXT_NAME, TP_TEXT_AUTHOR, TP_TEXT_LICENCE } tp_catalog_text;
@@ -208,7 +229,7 @@ TP_CHECKED tp_code tp_catalog_each_refused(
 typedef struct {
 	int64_t photos, kept, excluded, refused;      /* photos = kept + excluded */
 	int64_t names, unmatched, taxa, observations; /* taxa: that a photo is of */
-	int64_t split[TP_SPLITS], no_split;           /* of the kept ones: decided, or else given */
+	int64_t split[TP_SPLITS], held_out, no_split; /* of the kept ones: decided, or else given */
 } tp_catalog_counts;
 TP_CHECKED tp_code tp_catalog_count(tp_catalog_counts *out, tp_catalog *c, tp_err *err);
 /* How many photos each rule excluded; "" for the kept ones, always told. Most first. */

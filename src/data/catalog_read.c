@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "data/catalog_int.h"
+#include "data/split_groups.h"
 
 /* ---- photos ---- */
 
@@ -22,10 +23,10 @@ static double number(sqlite3_stmt *st, int column)
 	return sqlite3_column_type(st, column) == SQLITE_NULL ? NAN : sqlite3_column_double(st, column);
 }
 
-static int split(sqlite3_stmt *st, int column)
+static int split(sqlite3_stmt *st, int column, int most)
 {
 	int v = sqlite3_column_type(st, column) == SQLITE_NULL ? -1 : sqlite3_column_int(st, column);
-	return v < 0 || v >= TP_SPLITS ? -1 : v;
+	return v < 0 || v > most ? -1 : v;
 }
 
 static void read_photo(tp_catalog_photo *p, sqlite3_stmt *st)
@@ -39,8 +40,8 @@ static void read_photo(tp_catalog_photo *p, sqlite3_stmt *st)
 	p->excluded = (const char *)sqlite3_column_text(st, 13);
 	p->lat = number(st, 14);
 	p->lon = number(st, 15);
-	p->given = split(st, 16);
-	p->split = split(st, 17);
+	p->given = split(st, 16, TP_SPLITS - 1);
+	p->split = split(st, 17, TP_HELD_OUT);
 	p->no_train = sqlite3_column_int(st, 18) != 0;
 	p->has_phash = sqlite3_column_type(st, 19) != SQLITE_NULL;
 	p->phash = (uint64_t)sqlite3_column_int64(st, 19);
@@ -58,11 +59,13 @@ static tp_code select_photos(tp_catalog *c, sqlite3_stmt **st, const tp_catalog_
 	static const char *const which[] = { "", " AND p.excluded IS NULL", " AND p.excluded IS NOT NULL" };
 	char sql[1024];
 	snprintf(sql, sizeof sql,
-		"SELECT " PHOTO_COLUMNS " FROM photo p JOIN name n ON n.id = p.name WHERE p.id > ?1%s%s%s%s%s"
+		"SELECT " PHOTO_COLUMNS
+		" FROM photo p JOIN name n ON n.id = p.name WHERE p.id > ?1%s%s%s%s%s%s"
 		" ORDER BY p.id LIMIT ?2",
 		f->source ? " AND p.source = ?3" : "", f->taxon ? " AND coalesce(p.taxon, n.taxon) = ?4" : "",
 		f->split >= 0 ? " AND p.split = ?5" : "", which[f->which],
-		f->unhashed ? " AND p.sha256 IS NULL" : "");
+		f->unhashed ? " AND p.sha256 IS NULL" : "",
+		f->not_here ? " AND p.url IS NOT NULL AND p.path IS NULL AND p.file IS NULL" : "");
 	tp_code rc = tp_db_prepare(c, st, sql, err);
 	if (rc)
 		return rc;
@@ -186,6 +189,19 @@ tp_code tp_catalog_forget_rule(tp_catalog *c, const char *rule, tp_err *err)
 	return rc;
 }
 
+tp_code tp_catalog_forget(tp_catalog *c, int64_t photo, const char *rule, tp_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	tp_code rc = tp_db_prepare(c, &st, "DELETE FROM finding WHERE rule = ? AND photo = ?", err);
+	if (!rc) {
+		sqlite3_bind_text(st, 1, rule, -1, SQLITE_STATIC);
+		sqlite3_bind_int64(st, 2, photo);
+		rc = tp_db_run(c, st, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
 tp_code tp_catalog_each_finding(
 	tp_catalog *c, const char *rule, tp_catalog_finding_fn fn, void *ud, tp_err *err)
 {
@@ -209,7 +225,52 @@ tp_code tp_catalog_each_finding(
 	return rc;
 }
 
-/* ---- small tables, counts ---- */
+tp_code tp_catalog_each_rule(tp_catalog *c, tp_catalog_hits_fn fn, void *ud, tp_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool row = true;
+	tp_code rc = tp_db_prepare(
+		c, &st, "SELECT rule, count(DISTINCT photo) FROM finding GROUP BY rule ORDER BY rule", err);
+	while (!rc && row) {
+		rc = tp_db_step(c, st, &row, err);
+		if (!rc && row)
+			rc = fn(ud, tp_db_text(st, 0), sqlite3_column_int64(st, 1), err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+/* ---- facts, small tables, counts ---- */
+
+tp_code tp_catalog_fact(char **value, tp_catalog *c, const char *key, tp_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool row = false;
+	*value = NULL;
+	tp_code rc = tp_db_prepare(c, &st, "SELECT value FROM meta WHERE key = ?", err);
+	if (!rc) {
+		sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+		rc = tp_db_step(c, st, &row, err);
+	}
+	if (!rc && row && !(*value = tp_strdup(tp_db_text(st, 0))))
+		rc = tp_nomem(err, 1);
+	sqlite3_finalize(st);
+	return rc;
+}
+
+tp_code tp_catalog_set_fact(tp_catalog *c, const char *key, const char *value, tp_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	tp_code rc = tp_db_prepare(
+		c, &st, "INSERT INTO meta VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = ?2", err);
+	if (!rc) {
+		sqlite3_bind_text(st, 1, key, -1, SQLITE_STATIC);
+		sqlite3_bind_text(st, 2, value, -1, SQLITE_STATIC);
+		rc = tp_db_run(c, st, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
 
 tp_code tp_catalog_load_texts(tp_catalog_texts *out, tp_catalog *c, tp_catalog_text which, tp_err *err)
 {
@@ -315,14 +376,15 @@ tp_code tp_catalog_count(tp_catalog_counts *out, tp_catalog *c, tp_err *err)
 			"SELECT count(*) FROM photo WHERE excluded IS NULL AND coalesce(split, given) = 0" },
 		{ &out->split[TP_VAL],
 			"SELECT count(*) FROM photo WHERE excluded IS NULL AND coalesce(split, given) = 1" },
-		{ &out->split[TP_TEST], "SELECT count(*) FROM photo WHERE excluded IS NULL AND "
-					"coalesce(split, given) = 2" } };
+		{ &out->split[TP_TEST],
+			"SELECT count(*) FROM photo WHERE excluded IS NULL AND coalesce(split, given) = 2" },
+		{ &out->held_out, "SELECT count(*) FROM photo WHERE excluded IS NULL AND split = 3" } };
 	tp_code rc = TP_OK;
 	*out = (tp_catalog_counts){ 0 };
 	for (size_t i = 0; i < sizeof all / sizeof *all && !rc; i++)
 		rc = tp_db_int(c, all[i].to, all[i].sql, err);
 	out->excluded = out->photos - out->kept;
-	out->no_split = out->kept;
+	out->no_split = out->kept - out->held_out;
 	for (int i = 0; i < TP_SPLITS; i++)
 		out->no_split -= out->split[i];
 	return rc;

@@ -58,12 +58,44 @@ tp_code tp_catalog_put_taxon(tp_catalog *c, int64_t *id, const tp_catalog_taxon 
 	return rc;
 }
 
+static tp_code take_common_names(tp_catalog *c, int64_t name, int64_t taxon, tp_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	tp_code rc = tp_db_prepare(c, &st,
+		"INSERT OR IGNORE INTO common(taxon, lang, name) SELECT ?2, lang, name FROM common"
+		" WHERE taxon = (SELECT taxon FROM name WHERE id = ?1) AND taxon <> ?2",
+		err);
+	if (!rc) {
+		sqlite3_bind_int64(st, 1, name);
+		sqlite3_bind_int64(st, 2, taxon);
+		rc = tp_db_run(c, st, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
+tp_code tp_catalog_fill_family(tp_catalog *c, int64_t taxon, const char *family, tp_err *err)
+{
+	sqlite3_stmt *st = NULL;
+	tp_code rc =
+		tp_db_prepare(c, &st, "UPDATE taxon SET family = ?2 WHERE id = ?1 AND family IS NULL", err);
+	if (!rc) {
+		sqlite3_bind_int64(st, 1, taxon);
+		tp_db_bind_text(st, 2, family);
+		rc = tp_db_run(c, st, err);
+	}
+	sqlite3_finalize(st);
+	return rc;
+}
+
 tp_code tp_catalog_match(
 	tp_catalog *c, int64_t name, int64_t taxon, const char *matched, const char *nearest, tp_err *err)
 {
 	sqlite3_stmt *st = NULL;
-	tp_code rc = tp_db_prepare(
-		c, &st, "UPDATE name SET taxon = ?2, matched = ?3, nearest = ?4 WHERE id = ?1", err);
+	tp_code rc = strcmp(matched, "unmatched") != 0 ? take_common_names(c, name, taxon, err) : TP_OK;
+	if (!rc)
+		rc = tp_db_prepare(
+			c, &st, "UPDATE name SET taxon = ?2, matched = ?3, nearest = ?4 WHERE id = ?1", err);
 	if (rc)
 		return rc;
 	sqlite3_bind_int64(st, 1, name);

@@ -256,3 +256,23 @@ tp_code tp_csv_each(const char *text, size_t len, tp_csv_fn fn, void *ud, tp_err
 	tp_csv_close(c);
 	return rc;
 }
+
+tp_code tp_csv_put(tp_buf *b, const char *text, char after, tp_err *err)
+{
+	tp_code rc = TP_OK;
+	if (!strpbrk(text, ",\"\r\n")) {
+		rc = tp_buf_adds(b, text, err);
+	} else {
+		rc = tp_buf_adds(b, "\"", err);
+		for (const char *p = text, *q; !rc && *p; p = q + (*q == '"')) {
+			q = strchr(p, '"');
+			q = q ? q : p + strlen(p);
+			rc = tp_buf_add(b, p, (size_t)(q - p), err);
+			if (!rc && *q)
+				rc = tp_buf_adds(b, "\"\"", err);
+		}
+		if (!rc)
+			rc = tp_buf_adds(b, "\"", err);
+	}
+	return rc ? rc : tp_buf_add(b, &after, 1, err);
+}

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/buf.h"
 #include "data/bytes.h"
 #include "data/text.h"
 
@@ -34,5 +35,8 @@ void tp_csv_close(tp_csv *c);                                               /* N
 /* The next record; empty lines are none. *more false: the end. TP_EFORMAT: UTF-16, a quote that never closes; errors begin
  * with "line 17: ". */
 TP_CHECKED tp_code tp_csv_next(tp_csv *c, tp_csv_record *r, bool *more, tp_err *err);
+
+/* Writing: a field and what stands behind it, in quotes where it needs them. */
+TP_CHECKED tp_code tp_csv_put(tp_buf *b, const char *text, char after, tp_err *err);
 
 #endif

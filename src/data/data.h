@@ -25,6 +25,11 @@ typedef struct {
 	char *common[8][2]; /* language, name; ends at the first NULL */
 } tp_taxon;
 
+typedef struct {
+	char *rule;
+	size_t n;
+} tp_rule_count;
+
 struct tp_shards;
 typedef struct {
 	char *root;               /* folder the paths are relative to */
@@ -36,8 +41,11 @@ typedef struct {
 	/* seen = n_photos + the skipped ones */
 	size_t seen, skipped_not_photo, skipped_no_species, skipped_listed_twice;
 	size_t skipped_unreadable; /* when the shards were packed */
-	size_t skipped_excluded;   /* by a rule, in the catalog */
+	size_t skipped_excluded;   /* by a rule, in the catalog; excluded_by says which, sorted */
 	size_t skipped_not_here;   /* only a URL is known */
+	size_t skipped_held_out;   /* neither to train with nor for the ordinary test */
+	tp_rule_count *excluded_by;
+	size_t n_excluded_by;
 } tp_manifest;
 
 /* Folder of class folders ("Mangifera_indica/x.jpg"; underscores are spaces), or a folder that holds split.csv

@@ -29,6 +29,9 @@ typedef struct {
 } tp_photo_row;
 TP_CHECKED tp_code tp_builder_photo(tp_builder *b, const tp_photo_row *row, tp_err *err);
 
+/* One more photo that a rule excludes. */
+TP_CHECKED tp_code tp_builder_excluded(tp_builder *b, const char *rule, size_t n, tp_err *err);
+
 /* Replaces *slot by a copy of text, when text is not empty. */
 TP_CHECKED tp_code tp_set_text(char **slot, const char *text, tp_err *err);
 

@@ -1,6 +1,8 @@
 /* Darwin Core Archives, as GBIF's downloads are: a folder or a zip with meta.xml, a table of occurrences and one of their
  * media. The occurrences are kept aside in a temporary file while the media come by, so neither table is ever in memory;
- * a photo's row has its own creator, licence and date, or else those of the occurrence. */
+ * a photo's row has its own creator, licence, date and organ, or else those of the occurrence.
+ *
+ * Of a plant that flowers (reproductiveCondition, lifeStage) a photo may show a leaf: those say nothing of a photo's organ. */
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -10,6 +12,7 @@
 #include "data/dwca.h"
 #include "data/import_int.h"
 #include "data/join.h"
+#include "data/organ.h"
 
 /* What is kept of an occurrence. */
 enum { NAME, AUTHORSHIP, FAMILY, KINGDOM, ORGAN, AUTHOR, LICENCE, DATE, LATITUDE, LONGITUDE, MEDIA, N_KEPT };
@@ -38,7 +41,7 @@ typedef struct {
 	tp_dwca meta;
 	tp_join *join;
 	const tp_dwca_field *core[N_KEPT];
-	const tp_dwca_field *url, *type, *creator, *holder, *licence, *created; /* of the media */
+	const tp_dwca_field *url, *type, *creator, *holder, *licence, *created, *organ; /* of the media */
 } archive;
 
 typedef tp_code (*row_fn)(archive *a, const tp_csv_record *r, const char *where, tp_err *err);
@@ -91,7 +94,7 @@ static bool fill(
 	row->name = v[NAME];
 	row->authorship = v[AUTHORSHIP];
 	row->family = v[FAMILY];
-	row->organ = v[ORGAN];
+	row->organ = tp_organ_of_part(v[ORGAN]);
 	*why = TP_BAD_ROW;
 	if (kingdom && *v[KINGDOM] && strcasecmp(v[KINGDOM], kingdom) != 0) {
 		*why = TP_NOT_WANTED;
@@ -140,6 +143,7 @@ static tp_code media_row(archive *a, const tp_csv_record *r, const char *where, 
 		row.author = first(first(tp_dwca_get(a->creator, r), tp_dwca_get(a->holder, r)), v[AUTHOR]);
 		row.licence = first(tp_dwca_get(a->licence, r), v[LICENCE]);
 		row.date = first(tp_dwca_get(a->created, r), v[DATE]);
+		row.organ = first(tp_organ_of_part(tp_dwca_get(a->organ, r)), row.organ);
 		row.observation = id;
 		row.where = where;
 		return a->s->row(a->s, &row, err);
@@ -212,7 +216,9 @@ static tp_code choose_terms(archive *a, tp_err *err)
 			return tp_fail(
 				err, TP_EINVAL, "column \"%.60s\" cannot be chosen of an archive", choice);
 		a->core[i] = tp_dwca_find(core, is + 1);
-		if (!a->core[i])
+		if (i == ORGAN && a->meta.media.row_type) /* a photo's own goes before its plant's */
+			a->organ = tp_dwca_find(&a->meta.media, is + 1);
+		if (!a->core[i] && (i != ORGAN || !a->organ))
 			return tp_fail(err, TP_EFORMAT, "meta.xml has no term \"%.80s\"", is + 1);
 	}
 	return a->core[NAME] ? TP_OK : tp_fail(err, TP_EFORMAT, "meta.xml has no term \"scientificName\"");
@@ -220,6 +226,7 @@ static tp_code choose_terms(archive *a, tp_err *err)
 
 static tp_code media_terms(archive *a, tp_err *err)
 {
+	static const char *const organs[] = { "subjectPart", "subjectPartLiteral", "organ" };
 	const tp_dwca_table *m = &a->meta.media;
 	a->url = tp_dwca_find(m, "accessURI");
 	if (!a->url)
@@ -229,6 +236,8 @@ static tp_code media_terms(archive *a, tp_err *err)
 	a->holder = tp_dwca_find(m, "rightsHolder");
 	a->licence = tp_dwca_find(m, "license");
 	a->created = tp_dwca_find(m, "created");
+	for (size_t i = 0; i < 3 && !a->organ; i++)
+		a->organ = tp_dwca_find(m, organs[i]);
 	return a->url ? TP_OK : tp_fail(err, TP_EFORMAT, "meta.xml: the media have no term \"identifier\"");
 }
 

@@ -9,7 +9,7 @@
 #include "data/catalog.h"
 #include "data/data_int.h"
 #include "data/import_int.h"
-#include "data/shard.h"
+#include "data/shard_int.h"
 
 bool tp_is_photo_name(const char *name)
 {
@@ -125,6 +125,29 @@ tp_code tp_builder_photo(tp_builder *b, const tp_photo_row *row, tp_err *err)
 	return TP_OK;
 }
 
+/* Rules are few. */
+tp_code tp_builder_excluded(tp_builder *b, const char *rule, size_t n, tp_err *err)
+{
+	tp_manifest *m = &b->m;
+	size_t i = 0;
+	while (i < m->n_excluded_by && strcmp(m->excluded_by[i].rule, rule) < 0)
+		i++;
+	if (i == m->n_excluded_by || strcmp(m->excluded_by[i].rule, rule) != 0) {
+		tp_rule_count *v = tp_realloc(m->excluded_by, (m->n_excluded_by + 1) * sizeof *v);
+		if (!v)
+			return tp_nomem(err, m->n_excluded_by * sizeof *v);
+		m->excluded_by = v;
+		char *copy = tp_strdup(rule);
+		if (!copy)
+			return tp_nomem(err, strlen(rule));
+		memmove(v + i + 1, v + i, (m->n_excluded_by++ - i) * sizeof *v);
+		v[i] = (tp_rule_count){ copy, 0 };
+	}
+	m->excluded_by[i].n += n;
+	m->skipped_excluded += n;
+	return TP_OK;
+}
+
 static int by_path(const void *a, const void *b)
 {
 	return strcmp(((const tp_photo *)a)->path, ((const tp_photo *)b)->path);
@@ -200,7 +223,9 @@ static tp_code import(tp_builder *b, const char *path, tp_err *err)
 		return tp_fail(err, TP_ENOTFOUND, "%s: no such file or folder", path);
 	if (tp_is_shards(path)) {
 		tp_code rc = set_root(b, path, err);
-		return rc ? rc : tp_import_shards(b, path, err);
+		if (!rc)
+			rc = tp_import_shards(b, path, err);
+		return rc ? rc : tp_shards_left_out(b, b->m.shards, err);
 	}
 	if (tp_is_catalog(path))
 		return tp_import_catalog(b, path, err);
@@ -280,6 +305,9 @@ void tp_manifest_free(tp_manifest *m)
 		photo_free(&m->photos[i]);
 	for (size_t i = 0; i < m->n_taxa; i++)
 		tp_taxon_dispose(&m->taxa[i]);
+	for (size_t i = 0; i < m->n_excluded_by; i++)
+		tp_free(m->excluded_by[i].rule);
+	tp_free(m->excluded_by);
 	tp_free(m->photos);
 	tp_free(m->taxa);
 	tp_free(m->root);

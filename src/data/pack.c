@@ -67,6 +67,16 @@ static tp_code photos_sum(tp_sha256 *out, const tp_manifest *m, bool with_files,
 			*out = tp_sha256_of(b.ptr, b.len);
 		b.len = 0;
 	}
+	for (size_t i = 0; i < m->n_excluded_by && !rc && !with_files;
+		i++) /* so that the counts are never old ones */
+		rc = tp_buf_addf(&b, err, "%s %zu\n", m->excluded_by[i].rule, m->excluded_by[i].n);
+	if (!rc && !with_files && m->skipped_held_out + m->skipped_not_here)
+		rc = tp_buf_addf(&b, err, "%zu %zu\n", m->skipped_held_out, m->skipped_not_here);
+	if (!rc && b.len) {
+		rc = tp_buf_adds(&b, out->hex, err);
+		if (!rc)
+			*out = tp_sha256_of(b.ptr, b.len);
+	}
 	tp_buf_dispose(&b);
 	return rc;
 }
@@ -309,17 +319,34 @@ static tp_code write_excluded(packer *p, tp_err *err)
 	return rc;
 }
 
+static tp_code count_rules(tp_shard_list *l, const tp_manifest *m, tp_err *err)
+{
+	l->rules = json_object();
+	for (size_t i = 0; i < m->n_excluded_by; i++)
+		if (json_object_set_new(
+			    l->rules, m->excluded_by[i].rule, json_integer((json_int_t)m->excluded_by[i].n)))
+			return tp_fail(err, TP_EFORMAT, "the name of rule \"%.60s\" is not UTF-8",
+				m->excluded_by[i].rule);
+	return TP_OK;
+}
+
 static tp_code write_list(packer *p, tp_err *err)
 {
 	tp_shard_list *l = &p->list;
 	tp_code rc = write_excluded(p, err);
-	/* those a catalog excludes, or knows only the address of, are its own to count */
-	l->seen = p->m.seen - p->m.skipped_excluded - p->m.skipped_not_here;
+	l->seen = p->m.seen;
 	l->not_photo = p->m.skipped_not_photo;
 	l->no_species = p->m.skipped_no_species;
 	l->listed_twice = p->m.skipped_listed_twice;
-	if (p->m.shards) /* what those left out they have listed */
+	l->held_out = p->m.skipped_held_out;
+	l->not_here = p->m.skipped_not_here;
+	l->by_rules = p->m.skipped_excluded;
+	if (p->m.shards) { /* what those left out they have listed */
 		l->seen = p->m.n_photos, l->not_photo = l->no_species = l->listed_twice = 0;
+		l->held_out = l->not_here = l->by_rules = 0;
+	}
+	if (!rc && l->by_rules)
+		rc = count_rules(l, &p->m, err);
 	for (int s = 0; s < TP_SPLITS; s++)
 		l->packed += p->split[s].n_good;
 	if (!rc && !l->packed)
@@ -367,6 +394,15 @@ static void count(tp_packed *out, const packer *p)
 	out->packed = l->packed;
 	out->excluded = l->excluded.photos;
 	out->skipped = l->not_photo + l->no_species + l->listed_twice;
+	out->by_rules = l->by_rules;
+	out->held_out = l->held_out;
+	out->not_here = l->not_here;
+	const char *rule;
+	json_t *n;
+	size_t at = 0;
+	json_object_foreach(l->rules, rule, n) if (at < sizeof out->rules) at +=
+		(size_t)snprintf(out->rules + at, sizeof out->rules - at, "%s%s %lld", at ? ", " : "", rule,
+			(long long)json_integer_value(n));
 	for (int s = 0; s < TP_SPLITS; s++) {
 		out->shards += l->set[s].n;
 		for (size_t i = 0; i < l->set[s].n; i++)

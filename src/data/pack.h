@@ -27,7 +27,10 @@ typedef struct {
 	}
 
 typedef struct {
-	size_t seen, packed, excluded, skipped; /* seen is the sum of the others */
+	size_t seen, packed, excluded, skipped; /* seen is the sum of these and the three below */
+	/* of a catalog: photos that its rules exclude, that are held out, of which only the address is known */
+	size_t by_rules, held_out, not_here;
+	char rules[256]; /* "blurred 2, dark 11", as many as fit */
 	size_t shards;
 	uint64_t bytes;
 	bool was_there; /* the folder held just this already; nothing was done */

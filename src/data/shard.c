@@ -209,3 +209,16 @@ void tp_shards_stamp(char out[TP_SHARD_STAMP], const tp_shards *s, size_t i)
 	tp_shard_row r = tp_shards_row(s, i, &split);
 	snprintf(out, TP_SHARD_STAMP, "%u %08x", (unsigned)r.length, (unsigned)r.crc);
 }
+
+tp_code tp_shards_left_out(tp_builder *b, const tp_shards *s, tp_err *err)
+{
+	const tp_shard_list *l = &s->list;
+	const char *rule;
+	json_t *n;
+	tp_code rc = TP_OK;
+	b->m.skipped_held_out = l->held_out;
+	b->m.skipped_not_here = l->not_here;
+	json_object_foreach(l->rules, rule, n) rc =
+		rc ? rc : tp_builder_excluded(b, rule, (size_t)json_integer_value(n), err);
+	return rc;
+}

@@ -73,6 +73,9 @@ typedef struct {
 	tp_shard_set set[TP_SPLITS];
 	tp_shard_file excluded; /* photos: how many it lists */
 	size_t seen, not_photo, no_species, listed_twice, packed;
+	/* of a catalog's photos: for no split, not on the disk, and those its rules exclude; a rule's number by its name */
+	size_t held_out, not_here, by_rules;
+	json_t *rules;   /* NULL: none */
 	json_t *classes; /* as in the file */
 	json_t *made;    /* how: an object, free in form but for what tp_pack() compares */
 } tp_shard_list;
@@ -81,6 +84,9 @@ TP_CHECKED tp_code tp_shard_list_parse(tp_shard_list *out, const char *text, siz
 TP_CHECKED tp_code tp_shard_list_read(tp_shard_list *out, const char *dir, tp_err *err);
 TP_CHECKED tp_code tp_shard_list_write(const tp_shard_list *l, const char *dir, tp_err *err);
 void tp_shard_list_dispose(tp_shard_list *l);
+
+/* What a catalog had left out of the photos, as those who packed it counted. */
+TP_CHECKED tp_code tp_shards_left_out(tp_builder *b, const tp_shards *s, tp_err *err);
 
 json_t *tp_shard_classes_json(const tp_manifest *m); /* NULL: out of memory, or a name that is not UTF-8 */
 /* A text that may be anything, as JSON takes it: bytes above 127 become "?" when they are not UTF-8. */

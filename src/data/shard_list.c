@@ -38,6 +38,7 @@ void tp_shard_list_dispose(tp_shard_list *l)
 	file_dispose(&l->excluded);
 	json_decref(l->classes);
 	json_decref(l->made);
+	json_decref(l->rules);
 	*l = (tp_shard_list){ 0 };
 }
 
@@ -120,6 +121,31 @@ static tp_code read_sets(tp_shard_list *l, const json_t *doc, tp_err *err)
 	return rc;
 }
 
+/* Only of a catalog's photos; 0 when it is not there. */
+static tp_code optional(size_t *out, const json_t *o, const char *key, tp_err *err)
+{
+	return json_object_get(o, key) ? count(out, o, key, err) : TP_OK;
+}
+
+static tp_code read_rules(tp_shard_list *l, const json_t *photos, tp_err *err)
+{
+	json_t *rules = NULL, *v;
+	const char *rule;
+	tp_code rc = optional(&l->held_out, photos, "held_out", err);
+	if (!rc)
+		rc = optional(&l->not_here, photos, "not_here", err);
+	if (!rc && json_object_get(photos, "rules"))
+		rc = tp_json_object(&rules, photos, "rules", where, err);
+	json_object_foreach(rules, rule, v)
+	{
+		size_t n = 0;
+		rc = rc ? rc : count(&n, rules, rule, err);
+		l->by_rules += n;
+	}
+	l->rules = json_incref(rules);
+	return rc;
+}
+
 static tp_code read_counts(tp_shard_list *l, const json_t *doc, tp_err *err)
 {
 	json_t *o = NULL, *excluded = NULL;
@@ -135,10 +161,13 @@ static tp_code read_counts(tp_shard_list *l, const json_t *doc, tp_err *err)
 	if (!rc)
 		rc = count(&l->listed_twice, o, "listed_twice", err);
 	if (!rc)
+		rc = read_rules(l, o, err);
+	if (!rc)
 		rc = tp_json_object(&excluded, doc, "excluded", where, err);
 	if (!rc)
 		rc = read_file(&l->excluded, excluded, err);
-	size_t sum = l->packed + l->excluded.photos + l->not_photo + l->no_species + l->listed_twice;
+	size_t sum = l->packed + l->excluded.photos + l->not_photo + l->no_species + l->listed_twice +
+		     l->held_out + l->not_here + l->by_rules;
 	if (!rc && sum != l->seen)
 		rc = tp_fail(err, TP_EFORMAT, "%s: %zu photos were seen, but %zu accounted for", where,
 			l->seen, sum);
@@ -245,6 +274,12 @@ static json_t *list_json(const tp_shard_list *l)
 	json_t *photos = json_pack("{s:I, s:I, s:I, s:I, s:I}", "seen", (json_int_t)l->seen, "packed",
 		(json_int_t)l->packed, "not_photo", (json_int_t)l->not_photo, "no_species",
 		(json_int_t)l->no_species, "listed_twice", (json_int_t)l->listed_twice);
+	if (l->held_out)
+		json_object_set_new(photos, "held_out", json_integer((json_int_t)l->held_out));
+	if (l->not_here)
+		json_object_set_new(photos, "not_here", json_integer((json_int_t)l->not_here));
+	if (l->by_rules)
+		json_object_set(photos, "rules", l->rules);
 	return json_pack("{s:i, s:O, s:o, s:o, s:o, s:O}", "tepal_shards", VERSION, "made", l->made, "photos",
 		photos, "excluded", file_json(&l->excluded), "splits", splits, "classes", l->classes);
 }

@@ -28,7 +28,7 @@ typedef struct {
 typedef struct {
 	const tp_split_photos *p;
 	const tp_split_opts *o;
-	uint8_t *split;
+	uint8_t *split, *held;     /* held: what a rule finds */
 	uint32_t *parent, *member; /* member: photos by group */
 	group *group;
 	size_t n_groups;
@@ -117,12 +117,30 @@ static bool holds(const tp_hold *h, const tp_split_photos *p, size_t i)
 	return false;
 }
 
-static bool is_held(const tp_split_photos *p, const tp_split_opts *o, size_t i)
+/* Photos that a rule finds, a byte each; the caller frees. Species may be many (a file of names): they are marked first. */
+static tp_code find_held(uint8_t **out, const tp_split_photos *p, const tp_split_opts *o, tp_err *err)
 {
-	for (size_t k = 0; k < o->n_hold; k++)
-		if (holds(&o->hold[k], p, i))
-			return true;
-	return false;
+	uint8_t *held = tp_calloc(p->n + 1, 1), *wanted = tp_calloc(p->n_species + 1, 1);
+	tp_code rc = held && wanted ? TP_OK : tp_nomem(err, p->n + p->n_species);
+	for (size_t k = 0; k < o->n_hold && !rc; k++)
+		if (o->hold[k].kind == TP_HOLD_SPECIES)
+			wanted[o->hold[k].key] = 1;
+	for (size_t i = 0; i < p->n && !rc; i++)
+		held[i] = wanted[p->species[i]];
+	for (size_t k = 0; k < o->n_hold && !rc; k++)
+		for (size_t i = 0; i < p->n && o->hold[k].kind != TP_HOLD_SPECIES; i++)
+			held[i] |= holds(&o->hold[k], p, i);
+	tp_free(wanted);
+	if (rc)
+		tp_free(held);
+	else
+		*out = held;
+	return rc;
+}
+
+static bool is_excluded(const tp_split_photos *p, size_t i)
+{
+	return p->excluded && p->excluded[i];
 }
 
 /* --- keys: an open table of the first photo that has each --- */
@@ -153,19 +171,18 @@ static uint32_t first_with(key_table *t, const uint64_t *keys, uint32_t i)
 	return t->slot[at] - 1;
 }
 
-static tp_code unite_keys(dealer *d, tp_err *err)
+static tp_code unite_keys(uint32_t *parent, const tp_split_photos *p, tp_err *err)
 {
-	const tp_split_photos *p = d->p;
 	key_table t = { 0 };
 	tp_code rc = table_new(&t, p->n_keys ? p->n : 0, err);
-	tp_unite_init(d->parent, p->n);
+	tp_unite_init(parent, p->n);
 	for (size_t k = 0; k < p->n_keys && !rc; k++) {
 		memset(t.slot, 0, (t.mask + 1) * sizeof *t.slot);
 		for (uint32_t i = 0; i < p->n; i++)
 			if (p->keys[k][i])
-				tp_unite(d->parent, i, first_with(&t, p->keys[k], i));
+				tp_unite(parent, i, first_with(&t, p->keys[k], i));
 	}
-	tp_unite_finish(d->parent, p->n);
+	tp_unite_finish(parent, p->n);
 	tp_free(t.slot);
 	return rc;
 }
@@ -209,12 +226,15 @@ static void gather(dealer *d, uint32_t *number)
 	}
 }
 
+static uint8_t given(const tp_split_photos *p, size_t i)
+{
+	return p->given && !is_excluded(p, i) ? p->given[i] : TP_SPLIT_FREE;
+}
+
 /* The most held out of what the members were given. */
 static void fix(dealer *d, group *g, uint32_t i, bool *conflict)
 {
-	uint8_t to = d->p->given ? d->p->given[i] : TP_SPLIT_FREE;
-	if (is_held(d->p, d->o, i))
-		to = TP_HELD_OUT;
+	uint8_t to = d->held[i] ? TP_HELD_OUT : given(d->p, i);
 	if (to == TP_SPLIT_FREE)
 		return;
 	if (g->fixed == TP_SPLIT_FREE || g->fixed == to) {
@@ -258,8 +278,10 @@ static void count_groups(dealer *d, uint32_t *mark)
 {
 	for (size_t g = 0; g < d->n_groups; g++)
 		for (uint32_t k = 0; k < d->group[g].n; k++) {
-			uint32_t c = d->p->species[d->member[d->group[g].start + k]];
+			uint32_t i = d->member[d->group[g].start + k], c = d->p->species[i];
 			species *s = &d->species[c];
+			if (is_excluded(d->p, i))
+				continue;
 			if (d->group[g].fixed == TP_HELD_OUT) {
 				s->held++;
 				continue;
@@ -294,6 +316,8 @@ static void put(dealer *d, uint32_t i, uint8_t to)
 {
 	species *s = &d->species[d->p->species[i]];
 	d->split[i] = to;
+	if (is_excluded(d->p, i))
+		return;
 	d->stats.n[to]++;
 	if (to == TP_HELD_OUT)
 		return;
@@ -306,7 +330,7 @@ static void put_fixed(dealer *d, const group *g)
 {
 	for (uint32_t k = 0; k < g->n; k++) {
 		uint32_t i = d->member[g->start + k];
-		uint8_t own = d->p->given ? d->p->given[i] : TP_SPLIT_FREE;
+		uint8_t own = given(d->p, i);
 		put(d, i, g->fixed == TP_HELD_OUT || own == TP_SPLIT_FREE ? g->fixed : own);
 	}
 }
@@ -316,24 +340,28 @@ static void put_fixed(dealer *d, const group *g)
  * needs are counted down member by member and put back. */
 static bool wants(dealer *d, const group *g, tp_split to, bool whole)
 {
-	uint32_t useful = 0;
+	uint32_t useful = 0, n = 0;
 	bool all_gone = false, nothing_yet = true;
 	for (uint32_t k = 0; k < g->n; k++) {
-		species *s = &d->species[d->p->species[d->member[g->start + k]]];
-		if (k == 0)
+		uint32_t i = d->member[g->start + k];
+		species *s = &d->species[d->p->species[i]];
+		if (is_excluded(d->p, i))
+			continue;
+		if (n++ == 0)
 			nothing_yet = !g->mixed && s->need[to] == s->quota[to];
 		useful += s->need[to]-- > 0;
 		s->left--;
 		all_gone |= !s->left && !s->train;
 	}
 	for (uint32_t k = 0; k < g->n; k++) {
-		species *s = &d->species[d->p->species[d->member[g->start + k]]];
-		s->need[to]++;
-		s->left++;
+		uint32_t i = d->member[g->start + k];
+		species *s = &d->species[d->p->species[i]];
+		s->need[to] += !is_excluded(d->p, i);
+		s->left += !is_excluded(d->p, i);
 	}
-	if (all_gone || useful == g->n)
-		return !all_gone;
-	return !whole && 2 * useful >= g->n + !nothing_yet;
+	if (!n || all_gone)
+		return false;
+	return useful == n || (!whole && 2 * useful >= n + !nothing_yet);
 }
 
 static void put_all(dealer *d, group *g, tp_split to)
@@ -418,7 +446,10 @@ tp_code tp_split_groups(uint8_t *split, const tp_split_photos *p, const tp_split
 	d.parent = tp_alloc(n * sizeof *d.parent);
 	d.member = tp_alloc(n * sizeof *d.member);
 	d.species = tp_calloc(p->n_species + 1, sizeof *d.species);
-	rc = d.parent && d.member && d.species ? unite_keys(&d, err) : tp_nomem(err, n * sizeof *d.parent);
+	rc = d.parent && d.member && d.species ? unite_keys(d.parent, p, err)
+					       : tp_nomem(err, n * sizeof *d.parent);
+	if (!rc)
+		rc = find_held(&d.held, p, opts, err);
 	for (uint32_t i = 0; i < p->n && !rc; i++)
 		groups += d.parent[i] == i;
 	if (!rc && !(d.group = tp_alloc((groups + 1) * sizeof *d.group)))
@@ -427,6 +458,7 @@ tp_code tp_split_groups(uint8_t *split, const tp_split_photos *p, const tp_split
 		rc = deal_all(&d, err);
 	if (!rc && stats)
 		*stats = d.stats;
+	tp_free(d.held);
 	tp_free(d.parent);
 	tp_free(d.member);
 	tp_free(d.species);
@@ -439,48 +471,110 @@ tp_code tp_split_groups(uint8_t *split, const tp_split_photos *p, const tp_split
 typedef struct {
 	tp_leak *v;
 	size_t n, max;
+	uint8_t *told; /* photos that are in a leak that was told of; NULL: nobody asks */
 } leak_list;
 
 static void add_leak(leak_list *l, size_t column, uint32_t a, uint32_t b, const uint8_t *split)
 {
 	if (l->v && l->n < l->max)
 		l->v[l->n] = (tp_leak){ column, a, b, split[a], split[b] };
+	if (l->told)
+		l->told[a] = l->told[b] = 1;
 	l->n++;
+}
+
+static tp_code shared_keys(leak_list *l, const uint8_t *split, const tp_split_photos *p, tp_err *err)
+{
+	key_table t = { 0 };
+	tp_code rc = table_new(&t, p->n, err);
+	for (size_t k = 0; k < p->n_keys && !rc; k++) {
+		memset(t.slot, 0, (t.mask + 1) * sizeof *t.slot);
+		for (uint32_t i = 0; i < p->n; i++) {
+			if (!p->keys[k][i] || is_excluded(p, i))
+				continue;
+			uint32_t a = first_with(&t, p->keys[k], i);
+			if (split[a] != split[i])
+				add_leak(l, k, a, i, split);
+		}
+	}
+	tp_free(t.slot);
+	return rc;
+}
+
+/* Photos that only excluded ones tie together. Groups in which two photos share a key were told of already. */
+static tp_code through_excluded(leak_list *l, const uint8_t *split, const tp_split_photos *p, tp_err *err)
+{
+	const uint32_t told = UINT32_MAX;
+	uint32_t *parent = tp_alloc((p->n + 1) * sizeof *parent), *first = tp_calloc(p->n + 1, sizeof *first);
+	tp_code rc = parent && first ? unite_keys(parent, p, err) : tp_nomem(err, p->n * sizeof *parent);
+	for (uint32_t i = 0; i < p->n && !rc; i++)
+		if (l->told[i])
+			first[parent[i]] = told;
+	for (uint32_t i = 0; i < p->n && !rc; i++) {
+		uint32_t *f = &first[parent[i]];
+		if (is_excluded(p, i) || *f == told)
+			continue;
+		if (!*f)
+			*f = i + 1;
+		else if (split[*f - 1] != split[i])
+			add_leak(l, p->n_keys + 1, *f - 1, i, split);
+	}
+	tp_free(parent);
+	tp_free(first);
+	return rc;
+}
+
+static tp_code not_held(
+	leak_list *l, const uint8_t *split, const tp_split_photos *p, const tp_split_opts *o, tp_err *err)
+{
+	uint8_t *held = NULL;
+	tp_code rc = find_held(&held, p, o, err);
+	for (uint32_t i = 0; i < p->n && !rc; i++)
+		if (held[i] && split[i] != TP_HELD_OUT && !is_excluded(p, i))
+			add_leak(l, p->n_keys, i, i, split);
+	tp_free(held);
+	return rc;
 }
 
 tp_code tp_split_check(size_t *n_leaks, tp_leak *leaks, size_t max_leaks, const uint8_t *split,
 	const tp_split_photos *p, const tp_split_opts *opts, tp_err *err)
 {
-	leak_list l = { leaks, 0, max_leaks };
-	key_table t = { 0 };
+	leak_list l = { .v = leaks, .max = max_leaks };
 	tp_code rc = check_input(p, opts, err);
+	if (!rc && p->excluded && !(l.told = tp_calloc(p->n + 1, 1)))
+		rc = tp_nomem(err, p->n);
 	if (!rc)
-		rc = table_new(&t, p->n, err);
-	for (size_t k = 0; k < p->n_keys && !rc; k++) {
-		memset(t.slot, 0, (t.mask + 1) * sizeof *t.slot);
-		for (uint32_t i = 0; i < p->n; i++) {
-			uint32_t a = p->keys[k][i] ? first_with(&t, p->keys[k], i) : i;
-			if (split[a] != split[i])
-				add_leak(&l, k, a, i, split);
-		}
-	}
-	for (uint32_t i = 0; i < p->n && !rc; i++)
-		if (split[i] != TP_HELD_OUT && is_held(p, opts, i))
-			add_leak(&l, p->n_keys, i, i, split);
-	tp_free(t.slot);
+		rc = shared_keys(&l, split, p, err);
+	if (!rc && p->excluded)
+		rc = through_excluded(&l, split, p, err);
+	if (!rc)
+		rc = not_held(&l, split, p, opts, err);
+	tp_free(l.told);
 	*n_leaks = l.n;
 	return rc;
 }
 
+const char *const tp_split_words[TP_SPLITS + 1] = { "train", "val", "test", "held out" };
+
+void tp_leak_text_of(
+	char *out, size_t size, const tp_leak *leak, const tp_split_photos *p, const char *a, const char *b)
+{
+	const char *in_a = tp_split_words[leak->split_a], *in_b = tp_split_words[leak->split_b];
+	if (leak->column == p->n_keys)
+		snprintf(out, size, "photo %s should be held out, but is in %s", a, in_a);
+	else if (leak->column > p->n_keys)
+		snprintf(out, size,
+			"photos %s and %s belong together through excluded ones, but are in %s and %s", a, b,
+			in_a, in_b);
+	else
+		snprintf(out, size, "photos %s and %s share a value of %s, but are in %s and %s", a, b,
+			p->key_names ? p->key_names[leak->column] : "a key", in_a, in_b);
+}
+
 void tp_leak_text(char *out, size_t size, const tp_leak *leak, const tp_split_photos *p)
 {
-	static const char *const name[] = { "train", "val", "test", "held out" };
-	if (leak->column >= p->n_keys)
-		snprintf(out, size, "photo %u should be held out, but is in %s", (unsigned)leak->a,
-			name[leak->split_a]);
-	else
-		snprintf(out, size, "photos %u and %u share a value of %s, but are in %s and %s",
-			(unsigned)leak->a, (unsigned)leak->b,
-			p->key_names ? p->key_names[leak->column] : "a key", name[leak->split_a],
-			name[leak->split_b]);
+	char a[16], b[16];
+	snprintf(a, sizeof a, "%u", (unsigned)leak->a);
+	snprintf(b, sizeof b, "%u", (unsigned)leak->b);
+	tp_leak_text_of(out, size, leak, p, a, b);
 }

@@ -28,6 +28,10 @@ typedef struct {
 	const char *const *key_names; /* of the columns, for messages */
 	size_t n_keys;
 	const uint8_t *given; /* NULL, or a tp_split that is already decided, or TP_SPLIT_FREE */
+	/* NULL, or 1 for photos that are not used: they still tie others together (the photo that an excluded one is a
+	 * copy of, and the rest of the excluded one's observation, are one plant) and go with their group, but count for
+	 * nothing, and what was given to them does not matter. */
+	const uint8_t *excluded;
 	/* For holding out; each NULL when not known. lat and lon in degrees, NAN when a photo has none; year 0 */
 	const float *lat, *lon;
 	const int *year;
@@ -71,12 +75,14 @@ typedef struct {
 TP_CHECKED tp_code tp_split_groups(uint8_t *split, const tp_split_photos *p, const tp_split_opts *opts,
 	tp_split_stats *stats, tp_err *err);
 
-/* The leak test: no key of any column is in two splits, and nothing that a hold rule finds is outside TP_HELD_OUT.
+/* The leak test: no key of any column is in two splits, and nothing that a hold rule finds is outside TP_HELD_OUT. Photos
+ * that are excluded are not asked for their split; those they tie together must be in one.
  * leaks    NULL, or room for max_leaks; the first ones are put there.
  * Returns through *n_leaks how many photos are in another split than the first photo with their key (or should have
  * been held out). Errors: TP_EINVAL, TP_ELIMIT, TP_ENOMEM; a leak is a result, not an error. */
 typedef struct {
-	size_t column; /* of keys; n_keys for a photo that should have been held out */
+	size_t column; /* of keys; n_keys for a photo that should have been held out, n_keys + 1 for two that only
+			  excluded photos tie together */
 	uint32_t a, b; /* photos; a == b for the latter */
 	uint8_t split_a, split_b;
 } tp_leak;
@@ -84,6 +90,10 @@ TP_CHECKED tp_code tp_split_check(size_t *n_leaks, tp_leak *leaks, size_t max_le
 	const tp_split_photos *p, const tp_split_opts *opts, tp_err *err);
 /* "photos 4 and 9 share a value of observation, but are in train and test". */
 void tp_leak_text(char *out, size_t size, const tp_leak *leak, const tp_split_photos *p);
+/* The same with names of the photos a and b. */
+void tp_leak_text_of(
+	char *out, size_t size, const tp_leak *leak, const tp_split_photos *p, const char *a, const char *b);
+extern const char *const tp_split_words[TP_SPLITS + 1]; /* "train", "val", "test", "held out" */
 
 /* A key from a text; never 0, which "" alone has. */
 uint64_t tp_key_of(const char *text);

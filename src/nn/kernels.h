@@ -38,6 +38,8 @@ typedef struct {
 	void (*relu)(float *y, const float *x, size_t n);
 	void (*relu6)(float *y, const float *x, size_t n);
 	void (*add)(float *y, const float *a, const float *b, size_t n);
+	/* y = scale a + b; b may be NULL: 0. y may be a or b. */
+	void (*add_scaled)(float *y, const float *a, float scale, const float *b, size_t n);
 	void (*relu_back)(float *dx, const float *dy, const float *y, size_t n);
 	void (*relu6_back)(float *dx, const float *dy, const float *y, size_t n);
 	void (*accumulate)(float *y, const float *x, size_t n); /* y += x */

@@ -28,11 +28,20 @@ static int only_reader(const tp_net *net, int node)
 	return found;
 }
 
-/* A shortcut that is there already when the batch-norm runs. */
-static void take_shortcut(const tp_net *net, tp_lstep *s)
+/* At which rate an addition's branch is left out: it rises with depth, as in EfficientNet. */
+static float drop_of(const tp_learner *l, const tp_node *node)
 {
+	bool drops = node->kind == TP_OP_ADD && node->block > 0 && !l->opts.frozen[node->stage];
+	return drops ? l->opts.drop_path * (float)node->block / (float)l->net->n_blocks : 0;
+}
+
+/* A shortcut that is there already when the batch-norm runs; not where photos differ in what is added to it. */
+static void take_shortcut(const tp_learner *l, tp_lstep *s)
+{
+	const tp_net *net = l->net;
 	int next = only_reader(net, s->out);
-	if (s->kind != TP_OP_BATCH_NORM || next == NONE || net->v[next].kind != TP_OP_ADD)
+	if (s->kind != TP_OP_BATCH_NORM || next == NONE || net->v[next].kind != TP_OP_ADD ||
+		drop_of(l, &net->v[next]) > 0)
 		return;
 	const tp_node *add = &net->v[next];
 	int other = add->in[0] == s->out ? add->in[1] : add->in[0];
@@ -67,7 +76,8 @@ static void make_steps(tp_learner *l, bool *taken)
 		s->trains = node->param >= 0 && !l->opts.frozen[node->stage];
 		s->batch_stat = node->kind == TP_OP_BATCH_NORM && s->trains && !l->opts.running_stat;
 		s->momentum = l->opts.bn_momentum > 0 ? l->opts.bn_momentum : node->momentum;
-		take_shortcut(net, s);
+		s->drop = drop_of(l, node);
+		take_shortcut(l, s);
 		taken[s->out] = true;
 		take_activation(net, s);
 		taken[s->out] = true;
@@ -193,7 +203,7 @@ static void plan_values(tp_learner *l)
 static bool can_share(const tp_learner *l, const tp_lstep *s, int k)
 {
 	int node = s->in[k];
-	bool added = s->kind == TP_OP_ADD || (s->kind == TP_OP_BATCH_NORM && k == 1);
+	bool added = (s->kind == TP_OP_ADD && (k || s->drop == 0)) || (s->kind == TP_OP_BATCH_NORM && k == 1);
 	if (!added || only_reader(l->net, node) == NONE)
 		return false;
 	int from = step_of(l, node);
@@ -349,6 +359,9 @@ tp_code tp_learner_new(
 	if (opts->batch < 1 || opts->batch > 4096 || opts->threads < 1 || opts->threads > 1024)
 		return tp_fail(
 			err, TP_EINVAL, "batch %d, %d threads: out of range", opts->batch, opts->threads);
+	if (!(opts->drop_path >= 0 && opts->drop_path < 1) || (opts->drop_path > 0 && !net->n_blocks))
+		return tp_fail(err, TP_EINVAL, "drop_path %g of %s with %d residual blocks",
+			(double)opts->drop_path, net->arch->name, net->n_blocks);
 	tp_learner *l = tp_calloc(1, sizeof *l);
 	if (!l)
 		return tp_nomem(err, sizeof *l);
@@ -499,6 +512,11 @@ static float keep(uint64_t seed, int node, int photo, int channel, float rate)
 	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
 	x ^= x >> 31;
 	return (double)(x >> 11) / 9007199254740992.0 < (double)rate ? 0 : 1 / (1 - rate);
+}
+
+float tp_branch_scale(const tp_learner *l, const tp_lstep *s, int photo)
+{
+	return s->drop > 0 ? keep(l->seed, s->out, photo, 0, s->drop) : 1;
 }
 
 void tp_drop(const tp_learner *l, const tp_lstep *s, float *y, const float *x, int first, int n)

@@ -44,8 +44,12 @@ typedef struct {
 	bool frozen[TP_MAX_STAGES];
 	float bn_momentum; /* of running statistics, instead of the network's own; 0: the network's */
 	bool running_stat; /* batch-norms by the running statistics, which stay; scale and shift are trained */
-	bool direct;       /* no Winograd: rounds less, and is slower */
-	bool whole;        /* test of parts: no dropout */
+	/* Stochastic depth (Huang et al. 2016, arXiv 1603.09382), photo by photo: block b of n, from 0, adds its branch to
+	 * a photo with probability 1 - drop_path b / n, divided by that, and the shortcut alone otherwise; in
+	 * stages that are trained. 0: off; below 1; above 0 TP_EINVAL for a network without residual blocks. */
+	float drop_path;
+	bool direct; /* no Winograd: rounds less, and is slower */
+	bool whole;  /* test of parts: no dropout */
 } tp_learn_opts;
 #define TP_LEARN_OPTS_INIT                                                                                   \
 	{                                                                                                    \
@@ -70,7 +74,7 @@ double tp_learner_op_seconds(const tp_learner *l, size_t i);
 /* One batch through the network: by batch statistics, which move the running ones, unless running_stat.
  * in      float NCHW, batch x 3 x side x side; borrowed until the backward pass
  * logits  float, batch x n_classes
- * seed    of dropout: the same for the same step */
+ * seed    of dropout and stochastic depth: the same for the same step */
 TP_CHECKED tp_code tp_learner_forward(
 	tp_learner *l, const float *in, float *logits, uint64_t seed, tp_err *err);
 /* After a forward pass: d(loss)/d(parameters) to params->g, written over what is there, or added to it. What is not

@@ -40,6 +40,20 @@ static void activate(const fast *f, const tp_lstep *s, float *y, size_t n)
 		(s->act == TP_ACT_RELU ? f->k->relu : f->k->relu6)(y, y, n);
 }
 
+/* The branch times what each photo's is multiplied by, to the place it goes to; with the shortcut, or alone. */
+static void scale_branch(tp_learner *l, const tp_lstep *s, tp_share share, bool back)
+{
+	const fast *f = l->fast;
+	size_t n = tp_fast_floats(l, s->out);
+	for (int i = share.first; i < share.first + share.n; i++)
+		if (back)
+			f->k->add_scaled(tp_grad_out(l, s, 0, i), tp_grad_at(l, s->out, i),
+				tp_branch_scale(l, s, i), NULL, n);
+		else
+			f->k->add_scaled(tp_value_at(l, s->out, i), tp_value_at(l, s->in[0], i),
+				tp_branch_scale(l, s, i), tp_value_at(l, s->in[1], i), n);
+}
+
 static void forward(tp_learner *l, int i, int worker)
 {
 	const fast *f = l->fast;
@@ -65,7 +79,10 @@ static void forward(tp_learner *l, int i, int worker)
 		f->k->relu6(y, x, n);
 		break;
 	case TP_OP_ADD:
-		f->k->add(y, x, tp_value_at(l, s->in[1], share.first), n);
+		if (s->drop > 0)
+			scale_branch(l, s, share, false);
+		else
+			f->k->add(y, x, tp_value_at(l, s->in[1], share.first), n);
 		activate(f, s, y, n);
 		break;
 	case TP_OP_CONCAT:
@@ -95,7 +112,9 @@ static void add_backward(tp_learner *l, const tp_lstep *s, tp_share share, float
 		(s->act == TP_ACT_RELU ? f->k->relu_back : f->k->relu6_back)(
 			dy, dy, tp_value_at(l, s->out, share.first), n);
 	for (int k = 0; k < s->n_in; k++)
-		if (s->want[k] && !s->same[k])
+		if (s->want[k] && !k && s->drop > 0)
+			scale_branch(l, s, share, true);
+		else if (s->want[k] && !s->same[k])
 			memcpy(tp_grad_out(l, s, k, share.first), dy, n * sizeof *dy);
 }
 

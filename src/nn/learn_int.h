@@ -18,6 +18,7 @@ typedef struct {
 	bool trains;          /* its own parameters get gradients */
 	bool batch_stat;      /* batch-norm by the batch's statistics; else by the running ones */
 	float momentum;       /* of those */
+	float drop;           /* additions: the rate at which a photo's in[0] is left out */
 	bool back;            /* the gradient comes through here at all */
 	bool want[TP_MAX_IN]; /* an input's gradient is wanted */
 	int part[TP_MAX_IN]; /* piece for it that is then added to what other readers gave; -1: written in place */
@@ -105,6 +106,9 @@ float *tp_param_grad(const tp_learner *l, const tp_lstep *s, int field);
 
 /* Adds the thread's time since `from` to a step's pass, when worker is 0; its time now. */
 double tp_learner_spent(tp_learner *l, int step, int pass, int worker, double from);
+
+/* What the branch of photo `n` is multiplied by before an addition: 1 without stochastic depth, else of this seed. */
+float tp_branch_scale(const tp_learner *l, const tp_lstep *s, int photo);
 
 /* Dropout of photos first..first + n - 1 (plain rows), forward and backward alike: y = x times the mask of this seed. */
 void tp_drop(const tp_learner *l, const tp_lstep *s, float *y, const float *x, int first, int n);

@@ -95,6 +95,14 @@ static void concat(tp_learner *l, const tp_lstep *s, bool back)
 	}
 }
 
+static void add(tp_learner *l, const tp_lstep *s)
+{
+	size_t n = floats(l, s->out);
+	for (int i = 0; i < s->geo.n; i++)
+		tp_add_scaled_plain(tp_value_at(l, s->out, i), tp_value_at(l, s->in[0], i),
+			tp_branch_scale(l, s, i), tp_value_at(l, s->in[1], i), n);
+}
+
 static void forward(tp_learner *l, int step, int worker)
 {
 	tp_lstep *s = &l->step[step];
@@ -117,7 +125,7 @@ static void forward(tp_learner *l, int step, int worker)
 		tp_relu6_plain(y, x, n);
 		break;
 	case TP_OP_ADD:
-		tp_add_plain(y, x, tp_value_at(l, s->in[1], 0), n);
+		add(l, s);
 		break;
 	case TP_OP_CONCAT:
 		concat(l, s, false);
@@ -156,11 +164,13 @@ static void batch_norm_back(tp_learner *l, const tp_lstep *s, float *dx, const f
 		tp_param_at(l, s, 2), tp_param_at(l, s, 3), g, s->node->eps);
 }
 
-static void add_back(tp_learner *l, const tp_lstep *s, const float *dy, size_t n)
+static void add_back(tp_learner *l, const tp_lstep *s, const float *dy)
 {
+	size_t n = floats(l, s->out);
 	for (int k = 0; k < s->n_in; k++)
-		if (s->want[k] && !s->same[k])
-			memcpy(tp_grad_out(l, s, k, 0), dy, n * sizeof *dy);
+		for (int i = 0; i < s->geo.n && s->want[k] && !s->same[k]; i++)
+			tp_add_scaled_plain(tp_grad_out(l, s, k, i), dy + (size_t)i * n,
+				k ? 1 : tp_branch_scale(l, s, i), NULL, n);
 }
 
 static void backward(tp_learner *l, int step, int worker)
@@ -189,7 +199,7 @@ static void backward(tp_learner *l, int step, int worker)
 		tp_relu6_plain_back(dx, dy, tp_value_at(l, s->out, 0), n);
 		break;
 	case TP_OP_ADD:
-		add_back(l, s, dy, n);
+		add_back(l, s, dy);
 		break;
 	case TP_OP_CONCAT:
 		concat(l, s, true);

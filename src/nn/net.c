@@ -22,6 +22,7 @@ static int add_node(tp_net *net, tp_node node)
 		net->cap = cap;
 	}
 	node.stage = net->n_stages - 1;
+	node.block = net->n_blocks - 1;
 	net->v[net->n] = node;
 	return net->n++;
 }
@@ -79,6 +80,11 @@ void tp_net_stage(tp_net *net, const char *fmt, ...)
 	va_end(ap);
 }
 
+void tp_net_block(tp_net *net)
+{
+	net->n_blocks++;
+}
+
 int tp_net_input(tp_net *net)
 {
 	tp_node n = node_on(TP_OP_INPUT, 0, 3);
@@ -124,10 +130,10 @@ int tp_net_relu6(tp_net *net, int in)
 	return add_node(net, node_on(TP_OP_RELU6, in, channels_of(net, in)));
 }
 
-int tp_net_add(tp_net *net, int a, int b)
+int tp_net_add(tp_net *net, int branch, int shortcut)
 {
-	tp_node n = node_on(TP_OP_ADD, a, channels_of(net, a));
-	n.in[1] = b;
+	tp_node n = node_on(TP_OP_ADD, branch, channels_of(net, branch));
+	n.in[1] = shortcut;
 	n.n_in = 2;
 	return add_node(net, n);
 }
@@ -226,6 +232,11 @@ const tp_net_param *tp_net_param_at(const tp_net *net, size_t i)
 const char *tp_net_stage_name(const tp_net *net, int stage)
 {
 	return stage >= 0 && stage < net->n_stages ? net->stage[stage] : NULL;
+}
+
+int tp_net_blocks(const tp_net *net)
+{
+	return net->n_blocks;
 }
 
 size_t tp_net_weights(const tp_net *net)

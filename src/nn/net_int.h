@@ -53,6 +53,7 @@ typedef struct {
 	float rate;     /* dropout: the share that is zeroed */
 	int param;      /* the first of its parameters, in tp_net_params() order; -1: none */
 	int stage;      /* which part of the network it belongs to, in tp_net_stages() order */
+	int block;      /* which of its residual blocks, from 0; -1: before the first */
 } tp_node;
 
 struct tp_net {
@@ -62,7 +63,7 @@ struct tp_net {
 	tp_net_param *param;
 	size_t n_params;
 	char stage[TP_MAX_STAGES][16];
-	int n_stages;
+	int n_stages, n_blocks;
 	int features, logits; /* nodes; logits -1: none */
 	int n_classes;
 	tp_code rc; /* the first failure of a builder call: building goes on, tp_net_new() reports it */
@@ -72,11 +73,13 @@ struct tp_net {
 int tp_net_input(tp_net *net);
 /* Nodes from here on belong to this part: "stem", "stage1", ... */
 void tp_net_stage(tp_net *net, const char *fmt, ...) TP_PRINTF(2, 3);
+/* Nodes from here on belong to the next residual block: also one that has no shortcut because it changes the shape. */
+void tp_net_block(tp_net *net);
 int tp_net_conv(tp_net *net, int in, const char *name, int channels, tp_window win, int groups, bool bias);
 int tp_net_batch_norm(tp_net *net, int in, const char *name, float eps, float momentum);
 int tp_net_relu(tp_net *net, int in);
 int tp_net_relu6(tp_net *net, int in);
-int tp_net_add(tp_net *net, int a, int b);
+int tp_net_add(tp_net *net, int branch, int shortcut);
 int tp_net_concat(tp_net *net, const int *in, int n); /* 2..TP_MAX_IN of them */
 int tp_net_max_pool(tp_net *net, int in, tp_window win);
 int tp_net_avg_pool(tp_net *net, int in, tp_window win);
@@ -150,6 +153,8 @@ void tp_relu_plain_back(float *dx, const float *dy, const float *y, size_t n);
 void tp_relu6_plain(float *y, const float *x, size_t n);
 void tp_relu6_plain_back(float *dx, const float *dy, const float *y, size_t n);
 void tp_add_plain(float *y, const float *a, const float *b, size_t n);
+void tp_add_scaled_plain(
+	float *y, const float *a, float scale, const float *b, size_t n); /* b may be NULL: 0 */
 /* mean, rstd (c each) are the batch's, for the gradient; running statistics move by `momentum`. */
 void tp_batch_norm_plain(float *y, float *mean, float *rstd, float *running_mean, float *running_var,
 	const float *x, const float *gamma, const float *beta, const tp_geo *g, float eps, float momentum);

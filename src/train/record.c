@@ -85,12 +85,12 @@ static void about_data(json_t *o, const tp_run *r)
 	set_text(o, "Method",
 		"photos collected by the sources named under Dataset; nothing was collected for this model");
 	json_object_set_new(o, "RawData",
-		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files_seen", (json_int_t)m->seen, "photos",
-			(json_int_t)m->n_photos, "not_photos", (json_int_t)m->skipped_not_photo,
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "files_seen", (json_int_t)m->seen,
+			"photos", (json_int_t)m->n_photos, "not_photos", (json_int_t)m->skipped_not_photo,
 			"without_species", (json_int_t)m->skipped_no_species, "unreadable",
 			(json_int_t)(r->features->n_bad + m->skipped_unreadable), "excluded_by_rules",
-			(json_int_t)m->skipped_excluded, "not_on_this_disk",
-			(json_int_t)m->skipped_not_here));
+			(json_int_t)m->skipped_excluded, "not_on_this_disk", (json_int_t)m->skipped_not_here,
+			"held_out", (json_int_t)m->skipped_held_out));
 	set_text(o, "DataFormat", "photos: JPEG, PNG, WebP or HEIC, decoded to 8-bit sRGB");
 	set_text(o, "DataAnnotationTechnique",
 		"species as the sources' folders or tables name them; not checked again");

@@ -34,7 +34,7 @@ typedef struct {
 	const tp_weights *start; /* the backbone before it was rounded, for fine-tuning */
 	tp_tuned tuned;
 	tp_features f;
-	bool uncached;
+	bool uncached, warned; /* what was said once is not said of the fine-tuned network's features */
 	tp_table t[TP_SPLITS];
 	tp_head head;
 	float *logits[TP_SPLITS], *scores[TP_SPLITS];
@@ -112,16 +112,9 @@ static tp_code open_sources(trainer *t, tp_err *err)
 	return rc;
 }
 
-/* Validation photos choose the penalty and the temperature; a small set may have none. */
-static tp_code make_tables(trainer *t, tp_err *err)
+/* Species with few photos to train with, and a set without any to validate with. */
+static tp_code warn_of_gaps(const trainer *t, tp_err *err)
 {
-	tp_code rc = TP_OK;
-	for (int s = 0; s < TP_SPLITS && !rc; s++)
-		rc = tp_table_make(&t->t[s], &t->m, &t->f, (tp_split)s, NULL, (int)t->m.n_taxa, err);
-	if (!rc && t->t[TP_TRAIN].s.n == 0)
-		rc = tp_fail(err, TP_EINVAL, "%s: no readable photos to train with", t->o->photos);
-	if (rc)
-		return rc;
 	size_t *n = tp_calloc(t->m.n_taxa, sizeof *n);
 	if (!n)
 		return tp_nomem(err, t->m.n_taxa * sizeof *n);
@@ -136,6 +129,20 @@ static tp_code make_tables(trainer *t, tp_err *err)
 		tp_log(TP_LOG_WARN,
 			"no validation photos: the middle penalty is taken and scores are not calibrated");
 	return TP_OK;
+}
+
+/* Validation photos choose the penalty and the temperature; a small set may have none. */
+static tp_code make_tables(trainer *t, tp_err *err)
+{
+	tp_code rc = TP_OK;
+	for (int s = 0; s < TP_SPLITS && !rc; s++)
+		rc = tp_table_make(&t->t[s], &t->m, &t->f, (tp_split)s, NULL, (int)t->m.n_taxa, err);
+	if (!rc && t->t[TP_TRAIN].s.n == 0)
+		rc = tp_fail(err, TP_EINVAL, "%s: no readable photos to train with", t->o->photos);
+	if (!rc && !t->warned)
+		rc = warn_of_gaps(t, err);
+	t->warned = true;
+	return rc;
 }
 
 /* ---- choices --------------------------------------------------------------------------------------------- */
@@ -406,6 +413,17 @@ static tp_code print_knn(const trainer *t, tp_err *err)
 	return rc;
 }
 
+static void print_tuning(const trainer *t)
+{
+	const json_t *h = t->run.history, *blend = json_object_get(h, "blend");
+	printf("fine-tuned: epoch %lld was best on validation, %lld steps",
+		(long long)json_integer_value(json_object_get(h, "best_epoch")),
+		(long long)json_integer_value(json_object_get(h, "steps")));
+	if (blend)
+		printf(", blend %g", json_real_value(blend));
+	printf("; temperature %.3f\n", t->run.calibration.temperature);
+}
+
 static tp_code report(trainer *t, tp_err *err)
 {
 	const tp_table *v = &t->t[TP_VAL], *x = &t->t[TP_TEST];
@@ -417,10 +435,7 @@ static tp_code report(trainer *t, tp_err *err)
 	printf("%zu species; %zu photos to train with, %zu to validate, %zu to test\n", t->m.n_taxa,
 		t->t[TP_TRAIN].s.n, v->s.n, x->s.n);
 	if (t->o->recipe)
-		printf("fine-tuned: epoch %lld was best on validation, %lld steps; temperature %.3f\n",
-			(long long)json_integer_value(json_object_get(t->run.history, "best_epoch")),
-			(long long)json_integer_value(json_object_get(t->run.history, "steps")),
-			t->run.calibration.temperature);
+		print_tuning(t);
 	else
 		printf("penalty %g (chosen on validation), %d steps, temperature %.3f\n", t->run.penalty,
 			t->run.iterations, t->run.calibration.temperature);

@@ -27,10 +27,12 @@ typedef struct {
 /* What is wrong with a job before any work is done for it: a setting, a folder that holds a run or none to go on with. */
 TP_CHECKED tp_code tp_tune_check(const tp_tune_job *job, tp_err *err);
 
-/* What came out: the best epoch's weights (all tensors of the network, the classifier included), and what happened. */
+/* What came out: the best epoch's weights (all tensors of the network, the classifier included), mixed with those before
+ * the first step as `blend` says, and what happened. A run that is over already is only mixed. */
 typedef struct {
 	tp_weights *weights;
-	json_t *history; /* an object: epochs with their figures, best epoch, steps, seconds, share of time waiting, bad photos */
+	json_t *history; /* an object: epochs with their figures, best epoch, steps, seconds, share of time waiting, bad photos, and
+			  * the blend, where it is not 1, with what was tried for it */
 } tp_tuned;
 /* Errors: TP_ECANCEL says which checkpoint there is; TP_EBUSY: another process works in the folder; TP_EINVAL for a loss that is no number: names the step, the last
  * checkpoint is left as it was; those of the parts. */

@@ -69,19 +69,39 @@ static tp_code photos_hash(char hex[65], const tp_tuner *t, tp_err *err)
 	return rc;
 }
 
+/* Names and values of what the backbone brings: the same weights in another file are the same backbone. */
+tp_code tp_tune_hash_backbone(tp_tuner *t, tp_err *err)
+{
+	tp_weights *w = NULL;
+	tp_buf b;
+	tp_buf_init(&b, TP_MAX_JSON);
+	tp_code rc = tp_params_copy(&w, &t->p, err);
+	size_t n = rc ? 0 : tp_weights_count(w);
+	for (size_t i = 0; i + 2 < n && !rc; i++) { /* the last two are the classifier's */
+		const tp_tensor *v = tp_weights_at(w, i);
+		rc = tp_buf_addf(&b, err, "%s %s\n", tp_sha256_of(v->data, v->size).hex, v->name);
+	}
+	if (!rc)
+		memcpy(t->backbone, tp_sha256_of(b.ptr, b.len).hex, sizeof t->backbone);
+	tp_buf_dispose(&b);
+	tp_weights_free(w);
+	return rc;
+}
+
 static json_t *state_json(const tp_tuner *t, const char *classes, const char *photos)
 {
 	const tp_tune_state *s = &t->s;
-	return json_pack(
-		"{s:i, s:s, s:s, s:s, s:I, s:I, s:i, s:o, s:I, s:i, s:I, s:I, s:f, s:f, s:I, s:i, s:i, s:f, "
-		"s:f, s:I, s:O}",
-		"format", FORMAT, "architecture", t->job->arch->name, "classes", classes, "photos", photos,
-		"n_train", (json_int_t)t->n_train, "n_val", (json_int_t)t->n_val, "side", t->job->prep->side,
-		"recipe", tp_cfg_to_json(t->r, tp_recipe_items), "step", (json_int_t)s->step, "epoch",
-		s->epoch, "at", (json_int_t)s->at, "place", (json_int_t)s->place, "loss", s->loss, "right",
-		s->right, "seen", (json_int_t)s->seen, "stop_seen", s->stop.seen, "stop_best_at",
-		s->stop.best_at, "stop_best", s->stop.best, "seconds", s->seconds, "optimizer_step",
-		(json_int_t)*tp_optim_state(t->o).step, "epochs", t->epochs);
+	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:i, s:o, s:I, s:i, s:I, s:I, s:f, s:f, s:I, "
+			 "s:i, s:i, s:f, "
+			 "s:f, s:I, s:O}",
+		"format", FORMAT, "architecture", t->job->arch->name, "backbone", t->backbone, "classes",
+		classes, "photos", photos, "n_train", (json_int_t)t->n_train, "n_val", (json_int_t)t->n_val,
+		"side", t->job->prep->side, "recipe", tp_cfg_to_json(t->r, tp_recipe_items), "step",
+		(json_int_t)s->step, "epoch", s->epoch, "at", (json_int_t)s->at, "place",
+		(json_int_t)s->place, "loss", s->loss, "right", s->right, "seen", (json_int_t)s->seen,
+		"stop_seen", s->stop.seen, "stop_best_at", s->stop.best_at, "stop_best", s->stop.best,
+		"seconds", s->seconds, "optimizer_step", (json_int_t)*tp_optim_state(t->o).step, "epochs",
+		t->epochs);
 }
 
 static tp_tensor flat(const char *name, const float *v, size_t n)
@@ -214,7 +234,7 @@ tp_code tp_tune_save_start(tp_tuner *t, tp_err *err)
 
 /* ---- reading -------------------------------------------------------------------------------------------- */
 
-/* The first setting that differs; how long a run goes on and how often it saves may change. A setting that the checkpoint
+/* The first setting that differs; how long a run goes on, how often it saves and what is made of its end may change. A setting that the checkpoint
  * does not have has come since: the run was as that one's default. */
 static tp_code check_recipe(const json_t *was, const tp_recipe *now, tp_err *err)
 {
@@ -229,7 +249,8 @@ static tp_code check_recipe(const json_t *was, const tp_recipe *now, tp_err *err
 	{
 		const json_t *old = json_object_get(was, key);
 		old = old ? old : json_object_get(without, key);
-		bool free_to = !strcmp(key, "save_minutes") || !strcmp(key, "patience");
+		bool free_to =
+			!strcmp(key, "save_minutes") || !strcmp(key, "patience") || !strcmp(key, "blend");
 		if (rc || free_to || json_equal(old, v))
 			continue;
 		size_t how = JSON_ENCODE_ANY | JSON_REAL_PRECISION(6);
@@ -267,6 +288,24 @@ static tp_code check_photos(const tp_tuner *t, const json_t *j, tp_err *err)
 		(long long)json_integer_value(json_object_get(j, "n_val")), t->n_train, t->n_val);
 }
 
+/* Checkpoints of earlier versions do not say which backbone they are of. */
+static tp_code check_backbone(const tp_tuner *t, const json_t *j, tp_err *err)
+{
+	const json_t *was = json_object_get(j, "backbone");
+	if (!was)
+		tp_log(TP_LOG_WARN,
+			"the checkpoint in %s does not say which backbone it was begun with: it is taken to "
+			"be "
+			"this one",
+			t->job->dir);
+	if (!was || (json_is_string(was) && !strcmp(json_string_value(was), t->backbone)))
+		return TP_OK;
+	return tp_fail(err, TP_EINVAL,
+		"a checkpoint of a run that began with other weights: --backbone has to be the one it was "
+		"begun "
+		"with");
+}
+
 static tp_code check_same(const tp_tuner *t, const json_t *j, tp_err *err)
 {
 	char classes[65];
@@ -287,6 +326,8 @@ static tp_code check_same(const tp_tuner *t, const json_t *j, tp_err *err)
 		return tp_fail(err, TP_EINVAL, "a checkpoint for photos of %lld pixels, not %d",
 			(long long)json_integer_value(json_object_get(j, "side")), t->job->prep->side);
 	rc = check_recipe(json_object_get(j, "recipe"), t->r, err);
+	if (!rc)
+		rc = check_backbone(t, j, err);
 	return rc ? rc : check_photos(t, j, err);
 }
 
@@ -335,16 +376,24 @@ static tp_code take_extras(tp_tuner *t, const tp_weights *w, tp_err *err)
 	return rc;
 }
 
-static tp_code load_best(tp_tuner *t, tp_err *err)
+static tp_code load_plain(tp_weights **out, const tp_tuner *t, const char *name, tp_err *err)
 {
-	char *path = path_of(t->job->dir, "best.safetensors");
-	tp_code rc = path ? TP_OK : tp_nomem(err, strlen(t->job->dir));
-	if (!rc && t->s.stop.best_at >= 0)
-		rc = tp_safetensors_open(&t->best, path, err);
-	if (!rc && t->best && check_digest(t->best, err))
+	char *path = path_of(t->job->dir, name);
+	tp_code rc = path ? tp_safetensors_open(out, path, err) : tp_nomem(err, strlen(t->job->dir));
+	if (!rc && check_digest(*out, err))
 		rc = tp_context(err, TP_EFORMAT, "%s: ", path);
 	tp_free(path);
 	return rc;
+}
+
+static tp_code load_best(tp_tuner *t, tp_err *err)
+{
+	return t->s.stop.best_at < 0 ? TP_OK : load_plain(&t->best, t, "best.safetensors", err);
+}
+
+tp_code tp_tune_load_start(tp_tuner *t, tp_err *err)
+{
+	return load_plain(&t->start, t, "start.safetensors", err);
 }
 
 tp_code tp_tune_load(tp_tuner *t, tp_err *err)

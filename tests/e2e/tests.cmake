@@ -5,7 +5,7 @@ if(TP_NODE AND TARGET tepal)
 	add_test(NAME e2e.server COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/server.test.mjs)
 	set_tests_properties(e2e.server PROPERTIES
 		ENVIRONMENT "TEPAL_BIN=$<TARGET_FILE:tepal>;TEPAL_MODEL=${TP_E2E_MODEL}")
-	foreach(name cli manual tune shards)
+	foreach(name cli manual tune shards data_fetch)
 		add_test(NAME e2e.${name} COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/${name}.test.mjs)
 		set_tests_properties(e2e.${name} PROPERTIES
 			ENVIRONMENT "TEPAL_BIN=$<TARGET_FILE:tepal>;TEPAL_MODEL=${TP_E2E_MODEL}")
@@ -18,4 +18,7 @@ if(TP_NODE)
 	add_test(NAME e2e.report COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/report.test.mjs)
 	set_tests_properties(e2e.report PROPERTIES
 		ENVIRONMENT "TEPAL_MAKE_REPORT=$<TARGET_FILE:make_report>;TEPAL_SHOTS=${CMAKE_BINARY_DIR}/report")
+	add_test(NAME e2e.data_report COMMAND ${TP_NODE} --test ${CMAKE_CURRENT_SOURCE_DIR}/e2e/data_report.test.mjs)
+	set_tests_properties(e2e.data_report PROPERTIES
+		ENVIRONMENT "TEPAL_MAKE_DATA_REPORT=$<TARGET_FILE:make_data_report>;TEPAL_SHOTS=${CMAKE_BINARY_DIR}/data-report")
 endif()

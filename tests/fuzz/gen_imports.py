@@ -40,6 +40,10 @@ def zipped(*extra):
     return out.getvalue()
 
 
+AC = meta().replace(b"http://rs.gbif.org/terms/1.0/Multimedia", b"http://rs.tdwg.org/ac/terms/Multimedia").replace(
+    b"http://purl.org/dc/terms/license", b"http://rs.tdwg.org/ac/terms/subjectPart")
+AC_MEDIA = (b"gbifID\ttype\tidentifier\tpart\n11\tStillImage\thttps://x.org/1.jpg\thttp://rs.tdwg.org/acpart/values/p0005\n"
+            b"11\tStillImage\thttps://x.org/2.jpg\tflower | inflorescence\n11\t\thttps://x.org/3.jpg\tacpart:p0003|leaf\n")
 QUOTED = TSV.replace('fieldsEnclosedBy=""', 'fieldsEnclosedBy="&quot;"').replace("\\t", ",").replace("UTF-8", "latin1")
 V1 = (b'{"0a1b": {"species_id": "1355868", "obs_id": "1", "organ": "leaf", "is_shareable": true, "v1_id": "x",'
       b' "author": "Ann", "license": "cc-by-sa", "split": "train"}, "0a1c": {"species_id": "1", "split": "val"}}')
@@ -57,6 +61,7 @@ SEEDS = {
                    "url": b"url,species\nhttps://x.org/1,Aloe vera\n", "open": b"path,species\na,\"b\n", "empty": b"",
                    "nul": b"path,species\nb,c\n", "utf16": b"\xff\xfep\0"},
     "import_dwca": {"media": b"\0".join((meta(), OCC, MEDIA)), "no_media": b"\0".join((meta(False), OCC)),
+                    "organs": b"\0".join((AC, OCC, AC_MEDIA)),
                     "quoted": b"\0".join((meta(False, QUOTED), OCC.replace(b"\t", b","))),
                     "doctype": b'<!DOCTYPE a [<!ENTITY x "y">]><archive>&x;</archive>', "up": meta().replace(b"occ", b"../occ"),
                     "core_only": b"<archive><core/></archive>", "empty": b""},

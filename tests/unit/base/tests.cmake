@@ -1,4 +1,5 @@
 tp_unit_test(base SOURCES unit/base/test_base.c LIBS tp_base)
+tp_unit_test(base_page SOURCES unit/base/test_page.c LIBS tp_base)
 tp_unit_test(base_team SOURCES unit/base/test_team.c LIBS tp_base)
 tp_unit_test(base_cfg SOURCES unit/base/test_cfg.c LIBS tp_base)
 tp_fuzz_target(cfg LIBS tp_base)

@@ -20,12 +20,17 @@
 
 static char dir[64], to[96];
 
-static void fresh(void)
+static void fresh_in(const char *where)
 {
-	snprintf(dir, sizeof dir, "/tmp/tepal-import-XXXXXX");
+	snprintf(dir, sizeof dir, "%s/tepal-import-XXXXXX", where);
 	if (!mkdtemp(dir))
 		abort();
 	snprintf(to, sizeof to, "%s/.to", dir); /* hidden: importers of folders do not look there */
+}
+
+static void fresh(void)
+{
+	fresh_in("/tmp");
 }
 
 static int clean(int result)
@@ -397,6 +402,61 @@ static int test_darwin_core_archives(void)
 	return clean(dwca());
 }
 
+/* As Audiovisual Core has them. The plants flower, which says nothing of a photo. */
+static const char organ_meta[] =
+	"<archive xmlns=\"http://rs.tdwg.org/dwc/text/\"><core fieldsTerminatedBy=\",\" "
+	"fieldsEnclosedBy=\"\" "
+	"rowType=\"http://rs.tdwg.org/dwc/terms/Occurrence\"><files><location>o.csv</location></files><id "
+	"index=\"0\"/>"
+	"<field index=\"1\" term=\"http://rs.tdwg.org/dwc/terms/scientificName\"/>"
+	"<field index=\"2\" term=\"http://rs.tdwg.org/dwc/terms/reproductiveCondition\"/>"
+	"<field index=\"3\" term=\"http://example.org/organ\"/></core>"
+	"<extension fieldsTerminatedBy=\",\" fieldsEnclosedBy=\"\" "
+	"rowType=\"http://rs.tdwg.org/ac/terms/Multimedia\">"
+	"<files><location>m.csv</location></files><coreid index=\"0\"/>"
+	"<field index=\"1\" term=\"http://rs.tdwg.org/ac/terms/accessURI\"/>"
+	"<field index=\"2\" term=\"http://rs.tdwg.org/ac/terms/subjectPart\"/>"
+	"<field index=\"3\" term=\"http://purl.org/dc/terms/subject\"/></extension></archive>";
+
+static int organs(void)
+{
+	static const char *const by_subject[] = { "organ=subject" }, *const by_none[] = { "organ=colour" };
+	put("d/meta.xml", organ_meta);
+	put("d/o.csv", "1,Aloe vera,flowering,\n2,Aloe vera,flowering,Fruit\n");
+	put("d/m.csv", "1,http://x.org/a,http://rs.tdwg.org/acpart/values/p0005,bark\n1,http://x.org/"
+		       "b,Inflorescence,\n"
+		       "1,http://x.org/c,entireOrganism,\n1,http://x.org/d,acpart:p0003,\n1,http://x.org/"
+		       "e,unspecifiedPart,\n"
+		       "1,http://x.org/f,flower | "
+		       "inflorescence,\n1,http://x.org/g,leaf|fruit,\n1,http://x.org/h,thorn,\n"
+		       "1,http://x.org/i,,\n2,http://x.org/j,,\n2,http://x.org/k,bark,\n"
+		       "1,http://x.org/l,http://rs.tdwg.org/acpart/values/leaf,\n");
+	tp_catalog_import_opts o = opts("dwca", "d");
+	int bad = imports(&o,
+		"http://x.org/a n1 t1 o1 s-1 leaf\nhttp://x.org/b n1 t1 o1 s-1 flower\nhttp://x.org/c n1 t1 "
+		"o1 s-1 habit\n"
+		"http://x.org/d n1 t1 o1 s-1 twig\nhttp://x.org/e n1 t1 o1 s-1 \nhttp://x.org/f n1 t1 o1 s-1 "
+		"flower\n"
+		"http://x.org/g n1 t1 o1 s-1 leaf|fruit\nhttp://x.org/h n1 t1 o1 s-1 thorn\nhttp://x.org/i "
+		"n1 t1 o1 s-1 \n"
+		"http://x.org/j n1 t1 o2 s-1 fruit\nhttp://x.org/k n1 t1 o2 s-1 bark\n"
+		"http://x.org/l n1 t1 o1 s-1 http://rs.tdwg.org/acpart/values/leaf\n",
+		"");
+	CHECK(!bad, "organs");
+	put("d/m.csv", "1,http://x.org/a,http://rs.tdwg.org/acpart/values/p0005,bark\n");
+	o.source.column = by_subject;
+	o.source.n_columns = 1;
+	CHECK(!imports(&o, "http://x.org/a n1 t1 o1 s-1 bark\n", ""), "chosen");
+	o.source.column = by_none;
+	return fails(&o, TP_EFORMAT, "no term \"colour\"");
+}
+
+static int test_organs_in_archives(void)
+{
+	fresh();
+	return clean(organs());
+}
+
 static void put_replaced(const char *rel, const char *text, const char *what, const char *by)
 {
 	char out[8192];
@@ -657,6 +717,102 @@ static int test_training_takes_what_is_kept(void)
 	return clean(trains());
 }
 
+/* ---- no memory ---- */
+
+static int remove_catalog(void)
+{
+	char cmd[128];
+	snprintf(cmd, sizeof cmd, "rm -rf '%s'", to);
+	return system(cmd);
+}
+
+/* Whichever allocation fails: it is said and nothing leaks, and the next run makes the catalog that no failure would. */
+static int starve(const char *kind, const char *rel)
+{
+	tp_buf whole, again;
+	tp_imported n;
+	tp_err err = { 0 };
+	tp_catalog_import_opts o = opts(kind, rel);
+	o.source.kingdom = "Plantae";
+	o.batch = 2;
+	CHECK(!remove_catalog(), "rm");
+	CHECK_OK(tp_catalog_import(&n, to, &o, &err), err);
+	CHECK(n.added, "%s: nothing was added", rel);
+	CHECK(!dump(&whole, to), "dump");
+	int k = 1;
+	for (bool failed = true; failed; k++) {
+		CHECK(!remove_catalog(), "rm");
+		long before = tp_mem_live();
+		tp_mem_fail_at(k);
+		tp_code rc = tp_catalog_import(&n, to, &o, NULL);
+		failed = tp_mem_failed();
+		tp_mem_fail_at(0);
+		CHECK(tp_mem_live() == before, "%s: allocation %d leaks", rel, k);
+		CHECK(rc == (failed ? TP_ENOMEM : TP_OK), "%s: allocation %d: code %d", rel, k, rc);
+		CHECK(n.seen == n.added + n.there + n.refused, "%s: allocation %d: the sum", rel, k);
+		CHECK_OK(tp_catalog_import(&n, to, &o, &err), err);
+		CHECK(!dump(&again, to), "dump");
+		CHECK(again.len == whole.len && !memcmp(again.ptr, whole.ptr, whole.len),
+			"%s: allocation %d: another catalog", rel, k);
+		tp_buf_dispose(&again);
+	}
+	tp_buf_dispose(&whole);
+	printf("%s: %d allocations\n", rel, k - 2);
+	return k > 20 ? 0 : 1;
+}
+
+static void put_sources(void)
+{
+	put("folders/Aloe_vera/leaf_1.jpg", "x");
+	put("folders/Aloe_vera/more/2.PNG", "x");
+	put("folders/loose.jpg", "x");
+	put("folders/classes.csv", "scientific_name,family,common_en\nAloe vera,Asphodelaceae,Aloe\n");
+	put("csv/p.csv",
+		"path,species,family,author,licence,observation,latitude\na.jpg,Aloe vera,F,Ann,CC0,o1,1\n"
+		"\"b,\"\"1\"\".jpg\",Agave \xc3\xa9,F,Ann,CC0,o1,1\nc.jpg,,F,Ann,CC0,o1,1\nd.jpg,Aloe "
+		"vera,F,Bob,CC0,o2,north\n"
+		"a.jpg,Agave x,F,,,,\n");
+	put("csv/classes.csv", "scientific_name,family,common_en\nAloe vera,Asphodelaceae,Aloe\n");
+	put("dwca/meta.xml", meta);
+	put("dwca/occurrence.txt", occurrences);
+	put("dwca/multimedia.txt", media);
+	zip_dwca("dwca.zip", "", NULL);
+	put("v1/plantnet300K_metadata.json",
+		"{\"0a1b\": {\"species_id\": \"1355868\", \"obs_id\": \"1\", \"organ\": \"leaf\", "
+		"\"is_shareable\": true, "
+		"\"author\": \"Ann\", \"license\": \"cc\", \"split\": \"train\"}, \"0a1d\": {\"species_id\": "
+		"\"1\", \"split\": \"test\"}}");
+	put("v1/plantnet300K_species_id_2_name.json", "{\"1355868\": \"Lactuca virosa L.\"}");
+	put("v2/species_metadata.csv", "species_id,full_species,family\n0,Lactuca virosa L.,Asteraceae\n");
+	put("v2/plantnet300K_metadata.csv",
+		"species_id,PN_observation_id,organ,author,license,split,PN_hash\n"
+		"0,77,leaf,Ann,cc-by-sa,train,0a1b\n5,78,bark,Bob,cc-by-nc,test,0a1d\n");
+	put("train.json", "{\"images\": [{\"id\": 10, \"width\": 5, \"height\": 3, \"file_name\": "
+			  "\"train/1/a.jpg\", \"license\": 1, "
+			  "\"rights_holder\": \"Ann\"}, {\"id\": 11, \"file_name\": \"b.jpg\"}], "
+			  "\"categories\": [{\"id\": 7, \"name\": "
+			  "\"Aloe vera\", \"kingdom\": \"Plantae\", \"family\": \"F\"}], \"annotations\": "
+			  "[{\"image_id\": 10, "
+			  "\"category_id\": 7}], \"licenses\": [{\"id\": 1, \"name\": \"CC\", \"url\": "
+			  "\"http://cc/by\"}]}");
+	put("oxford/imagelabels.csv", "labels\n77\n77.0\n3\n3\n");
+	put("oxford/setid.csv", "trnid,valid,tstid\n1,2,3\n,,4\n");
+	put("oxford/cat_to_name.json", "{\"77\": \"passion flower\", \"3\": \"\"}");
+}
+
+static int test_every_failed_allocation(void)
+{
+	static const char *const sources[][2] = { { "folders", "folders" }, { "csv", "csv/p.csv" },
+		{ "dwca", "dwca" }, { "dwca", "dwca.zip" }, { "plantnet300k", "v1" },
+		{ "plantnet300k", "v2" }, { "inat2021", "train.json" }, { "oxford102", "oxford" } };
+	int bad = 0;
+	fresh_in(access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm"); /* hundreds of catalogs are made */
+	put_sources();
+	for (size_t i = 0; i < sizeof sources / sizeof *sources && !bad; i++)
+		bad = starve(sources[i][0], sources[i][1]);
+	return clean(bad);
+}
+
 /* ---- killed at any moment ---- */
 
 static void write_rows(void)
@@ -746,7 +902,8 @@ int main(void)
 	if (getenv("TP_KILLS"))
 		return RUN(T(test_killed_and_run_again));
 	return RUN(T(test_class_folders), T(test_tables), T(test_encodings), T(test_broken_lines),
-		T(test_darwin_core_archives), T(test_archives_that_are_none), T(test_a_zip_bomb),
-		T(test_plantnet300k), T(test_inat2021), T(test_oxford102),
-		T(test_training_takes_what_is_kept), T(test_killed_and_run_again));
+		T(test_darwin_core_archives), T(test_organs_in_archives), T(test_archives_that_are_none),
+		T(test_a_zip_bomb), T(test_plantnet300k), T(test_inat2021), T(test_oxford102),
+		T(test_training_takes_what_is_kept), T(test_every_failed_allocation),
+		T(test_killed_and_run_again));
 }

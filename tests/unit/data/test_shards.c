@@ -9,8 +9,11 @@
 #include "base/cancel.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "data/catalog.h"
+#include "data/import.h"
 #include "data/loader.h"
 #include "data/shard_int.h"
+#include "data/split_groups.h"
 #include "data/tar.h"
 #include "image/image.h"
 #include "t.h"
@@ -231,6 +234,118 @@ static int same_bytes(void)
 	CHECK(tp_pack(&done, &p, &err) == TP_EINVAL && strstr(err.msg, "other photos or options"), "%s",
 		err.msg);
 	return 0;
+}
+
+/* A catalog of the photos and of one that is nowhere; three are excluded, two held out. Numbers go by the importer's
+ * order, so 1 to 31 are of one species. */
+static int made_catalog(void)
+{
+	static const char *const rules[] = { "dark", "blurred", "dark" };
+	char photos[96];
+	tp_imported n;
+	tp_err err = { 0 };
+	tp_catalog *c = NULL;
+	tp_added how;
+	snprintf(photos, sizeof photos, "%s/photos", dir);
+	tp_catalog_import_opts o = {
+		.kind = "folders", .source = { .path = photos }, .now = 1, .quiet = true
+	};
+	CHECK_OK(tp_catalog_import(&n, at("catalog"), &o, &err), err);
+	CHECK(n.added == PHOTOS + 1 && n.refused == 1, "%zu added, %zu refused", n.added, n.refused);
+	CHECK_OK(tp_catalog_open(&c, at("catalog"), TP_CATALOG_WRITE, &err), err);
+	const tp_catalog_source web = { .kind = "csv", .root = "/nowhere", .options = "" };
+	tp_row r = TP_ROW_INIT;
+	r.url = "https://x.org/1.jpg", r.name = "Species a", r.where = "line 2";
+	CHECK_OK(tp_catalog_source_begin(c, &web, &err), err);
+	CHECK_OK(tp_catalog_add(c, &r, &how, &err), err);
+	CHECK_OK(tp_catalog_set_all(c, TP_SET_SPLIT, (tp_catalog_value){ .kind = TP_VALUE_INT }, &err), err);
+	for (int64_t i = 1; i <= 7; i++) {
+		int column = i <= 3 ? TP_SET_EXCLUDED : TP_SET_SPLIT;
+		const tp_catalog_value v =
+			i <= 3 ? (tp_catalog_value){ .kind = TP_VALUE_TEXT, .p = rules[i - 1] }
+			       : (tp_catalog_value){ .kind = TP_VALUE_INT,
+					 .i = i <= 5 ? TP_HELD_OUT : TP_TEST };
+		CHECK_OK(tp_catalog_set(c, &column, 1, &i, 1, &v, &err), err);
+	}
+	tp_catalog_close(c);
+	return 0;
+}
+
+static int from_catalog(void)
+{
+	tp_pack_opts o = options(at("of-catalog"));
+	tp_packed done = { 0 };
+	tp_manifest m = { 0 };
+	tp_err err = { 0 };
+	size_t test = 0;
+	o.photos = at("catalog");
+	CHECK_OK(tp_pack(&done, &o, &err), err);
+	CHECK(done.seen == PHOTOS + 2 && done.packed == PHOTOS - 5 && done.by_rules == 3 &&
+			done.held_out == 2 && done.not_here == 1 && done.excluded == 1 && !done.skipped,
+		"seen %zu, packed %zu, %zu by rules, %zu held out, %zu not here, %zu excluded", done.seen,
+		done.packed, done.by_rules, done.held_out, done.not_here, done.excluded);
+	CHECK(done.seen == done.packed + done.excluded + done.skipped + done.by_rules + done.held_out +
+				   done.not_here,
+		"a photo vanished");
+	CHECK_STR(done.rules, "blurred 1, dark 2");
+	CHECK_OK(tp_manifest_open(&m, o.output, 1, &err), err);
+	for (size_t i = 0; i < m.n_photos; i++)
+		test += m.photos[i].split == TP_TEST;
+	CHECK(m.n_photos == PHOTOS - 5 && test == 2, "%zu photos, %zu to test", m.n_photos, test);
+	CHECK(m.seen == m.n_photos + m.skipped_unreadable + m.skipped_excluded + m.skipped_held_out +
+					m.skipped_not_here &&
+			m.n_excluded_by == 2 && m.excluded_by[1].n == 2,
+		"a photo vanished from the list");
+	tp_manifest_free(&m);
+	CHECK_OK(tp_pack(&done, &o, &err), err);
+	CHECK(done.was_there && done.by_rules == 3, "packed again");
+	tp_catalog *c = NULL; /* other reasons, the same photos: what the folder says would not be so */
+	const int column = TP_SET_EXCLUDED;
+	const int64_t second = 2;
+	const tp_catalog_value v = { .kind = TP_VALUE_TEXT, .p = "dark" };
+	CHECK_OK(tp_catalog_open(&c, o.photos, TP_CATALOG_WRITE, &err), err);
+	CHECK_OK(tp_catalog_set(c, &column, 1, &second, 1, &v, &err), err);
+	tp_catalog_close(c);
+	CHECK(tp_pack(&done, &o, &err) == TP_EINVAL && strstr(err.msg, "other photos"), "%s", err.msg);
+	return 0;
+}
+
+static int test_a_catalog_is_packed(void)
+{
+	return draw_all() || clean(made_catalog() || from_catalog());
+}
+
+static int lists_of_a_catalog_lie(void)
+{
+	tp_pack_opts o = options(at("of-catalog"));
+	tp_packed done = { 0 };
+	tp_shard_list l = { 0 };
+	tp_err err = { 0 };
+	uint8_t *text = NULL;
+	size_t len = 0;
+	o.photos = at("catalog");
+	CHECK_OK(tp_pack(&done, &o, &err), err);
+	CHECK_OK(tp_file_read(&text, &len, at("of-catalog/shards.json"), 1 << 20, &err), err);
+	static const char *const change[][3] = { { "\"dark\":2", "\"dark\":3", "accounted" },
+		{ "\"dark\":2", "\"dark\":-", "JSON" }, { "\"held_out\":2", "\"held_out\":1", "accounted" },
+		{ "\"not_here\":1", "\"not_here\":9", "accounted" },
+		{ "{\"blurred\":1", "[\"blurred\",1", "" } };
+	for (size_t i = 0; i < sizeof change / sizeof *change; i++) {
+		char *copy = tp_strdup((const char *)text), *where = copy ? strstr(copy, change[i][0]) : NULL;
+		CHECK(where, "%s is not in %s", change[i][0], text);
+		memcpy(where, change[i][1], strlen(change[i][1]));
+		CHECK(tp_shard_list_parse(&l, copy, len, &err) == TP_EFORMAT, "%s: %s", change[i][1],
+			err.msg);
+		CHECK(i == 1 || strstr(err.msg, change[i][2]), "%s: %s", change[i][1], err.msg);
+		tp_free(copy);
+	}
+	tp_free(text);
+	return 0;
+}
+
+static int test_lists_of_a_catalog_that_lie(void)
+{
+	return draw_all() || clean(made_catalog() || lists_of_a_catalog_lie());
 }
 
 static int test_same_bytes_for_any_threads(void)
@@ -575,6 +690,7 @@ static int test_survives_failed_allocations(void)
 int main(void)
 {
 	return RUN(T(test_crc), T(test_tar_names_stay_in_the_folder), T(test_packed_is_read),
+		T(test_a_catalog_is_packed), T(test_lists_of_a_catalog_that_lie),
 		T(test_same_bytes_for_any_threads), T(test_shards_are_even),
 		T(test_copies_give_the_same_views), T(test_damage_is_named), T(test_cut_while_open),
 		T(test_lists_that_lie), T(test_a_stopped_packing_goes_on),

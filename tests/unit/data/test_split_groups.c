@@ -192,6 +192,41 @@ static int test_given_splits_stay(void)
 	return 0;
 }
 
+/* Every tenth photo is excluded: counted nowhere, in the split of its group, and the others are dealt by their shares. */
+static int test_excluded_photos_go_along(void)
+{
+	static uint8_t excluded[N];
+	tp_split_photos p = photos(N, 11);
+	tp_split_opts o = TP_SPLIT_OPTS_INIT;
+	tp_split_stats s;
+	tp_err err = { 0 };
+	size_t n = 0, at = 0;
+	for (size_t i = 0; i < N; i++)
+		n += excluded[i] = i % 10 == 3;
+	p.excluded = excluded;
+	CHECK_OK(tp_split_groups(split, &p, &o, &s, &err), err);
+	CHECK(s.n[0] + s.n[1] + s.n[2] == N - n && s.max_off <= 6, "sums, off by %g", s.max_off);
+	CHECK(fabs((double)s.n[TP_TEST] / (double)(N - n) - 0.1) < 0.005, "%zu to test", s.n[TP_TEST]);
+	for (size_t i = 1; i < N; i++)
+		CHECK(observation[i] != observation[i - 1] || split[i] == split[i - 1], "photo %zu", i);
+	CHECK(!no_leak(&p, &o), "leaks");
+	for (size_t i = 1; i + 1 < N && !at; i++) /* the middle one of an observation */
+		if (excluded[i] && observation[i - 1] == observation[i] &&
+			observation[i] == observation[i + 1] &&
+			(i < 2 || observation[i - 2] != observation[i]) && !near[i - 1] && !near[i] &&
+			!near[i + 1] && observation[i + 2] != observation[i])
+			at = i;
+	CHECK(at, "no such observation");
+	split[at] = (uint8_t)((split[at] + 1) % 3);
+	CHECK(!no_leak(&p, &o), "nobody asks where an excluded photo is");
+	near[at] = near[at - 1] = 77, observation[at - 1] = 1234567; /* now only the excluded one ties them */
+	split[at - 1] = (uint8_t)((split[at + 1] + 1) % 3);
+	tp_leak leak;
+	CHECK_OK(tp_split_check(&n, &leak, 1, split, &p, &o, &err), err);
+	CHECK(n == 1 && leak.column == p.n_keys + 1 && leak.a == at - 1 && leak.b == at + 1, "%zu leaks", n);
+	return 0;
+}
+
 static int held(const tp_split_photos *p, const tp_hold *h, size_t least)
 {
 	tp_split_opts o = TP_SPLIT_OPTS_INIT;
@@ -297,5 +332,6 @@ int main(void)
 {
 	return RUN(T(test_no_leak_and_the_shares), T(test_the_check_finds_what_is_planted),
 		T(test_whatever_the_order), T(test_more_photos_move_few), T(test_given_splits_stay),
-		T(test_holding_out), T(test_rare_species), T(test_what_is_refused));
+		T(test_holding_out), T(test_excluded_photos_go_along), T(test_rare_species),
+		T(test_what_is_refused));
 }

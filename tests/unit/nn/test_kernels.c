@@ -357,6 +357,14 @@ static int pointwise(const tp_kernels *k)
 	k->add(y, x, d, N);
 	tp_add_plain(want, x, d, N);
 	CHECK(!memcmp(y, want, N * sizeof *y), "%s: add", k->isa);
+	for (int alone = 0; alone < 2; alone++) {
+		k->add_scaled(y, x, 1.25f, alone ? NULL : d, N);
+		tp_add_scaled_plain(want, x, 1.25f, alone ? NULL : d, N);
+		for (size_t i = 0; i < N; i++) /* a multiplication and an addition may be rounded once */
+			CHECK(fabsf(y[i] - want[i]) <= 1e-6f * (2 * fabsf(x[i]) + fabsf(d[i])),
+				"%s: scaled addition: %g, not %g", k->isa, (double)y[i], (double)want[i]);
+	}
+	tp_add_plain(want, x, d, N);
 	memcpy(y, x, N * sizeof *y);
 	k->accumulate(y, d, N);
 	CHECK(!memcmp(y, want, N * sizeof *y), "%s: accumulate", k->isa);

@@ -6,8 +6,7 @@
 
 #include "base/mem.h"
 #include "base/rng.h"
-#include "nn/learn.h"
-#include "nn/net_int.h"
+#include "nn/learn_int.h"
 #include "t.h"
 
 enum { SIDE = 32, BATCH = 4, CLASSES = 5, IMAGE = 3 * SIDE * SIDE };
@@ -44,12 +43,16 @@ static tp_code build(tp_net *net, int n_classes, tp_err *err)
 {
 	int x = tp_net_input(net), y, branch[4];
 	(void)err;
+	tp_net_block(
+		net); /* one without an addition: stochastic depth would never leave out the first one's branch */
 	x = relu(net, conv_bn(net, x, "stem", 16, TP_SQUARE(3, 2, 1), 1, true));
 	x = max_pool(net, x, (tp_window){ .kh = 3, .kw = 3, .stride = 2, .ceil = true });
 	tp_net_stage(net, "stage1");
+	tp_net_block(net);
 	y = conv_bn(net, x, "short", 32, TP_SQUARE(1, 1, 0), 1, false);
 	x = relu(net, conv_bn(net, x, "a", 16, TP_SQUARE(3, 1, 1), 1, false));
 	x = relu(net, tp_net_add(net, conv_bn(net, x, "b", 32, TP_SQUARE(1, 1, 0), 1, false), y));
+	tp_net_block(net);
 	y = relu6(net, conv_bn(net, x, "dw", 32, TP_SAME(5, 1), 32, false));
 	x = tp_net_add(net, conv_bn(net, y, "pw", 32, TP_SQUARE(1, 1, 0), 1, false), x);
 	tp_net_stage(net, "stage2");
@@ -128,11 +131,17 @@ static void teardown(fixture *f)
 /* Batch-norms by running statistics instead of the batch's. */
 static bool running;
 
+/* Stochastic depth: the two additions' branches are left out at a third and at two thirds of this. */
+static float drop_path;
+
 static tp_learn_opts opts(bool plain, int threads)
 {
-	return (tp_learn_opts){
-		.batch = BATCH, .side = SIDE, .threads = threads, .plain = plain, .running_stat = running
-	};
+	return (tp_learn_opts){ .batch = BATCH,
+		.side = SIDE,
+		.threads = threads,
+		.plain = plain,
+		.running_stat = running,
+		.drop_path = drop_path };
 }
 
 /* The loss is a fixed weighting of the logits. */
@@ -348,9 +357,230 @@ static int test_running_statistics_stay(void)
 	return 0;
 }
 
+/* ---- stochastic depth --------------------------------------------------------------------------------------- */
+
+static int with_drop_path(int test(void))
+{
+	drop_path = 0.9f; /* by the seed of loss_of() some of both branches are left out, and some stay */
+	int failed = test();
+	drop_path = 0;
+	return failed;
+}
+
+static int test_gradients_with_drop_path(void)
+{
+	return with_drop_path(test_gradients_are_differences) ||
+	       with_drop_path(test_gradients_by_running_statistics);
+}
+
+static int test_steps_repeat_with_drop_path(void)
+{
+	return with_drop_path(test_steps_repeat) || with_drop_path(test_frozen_stages_stay);
+}
+
+static int test_twins_agree_with_drop_path(void)
+{
+	return with_drop_path(test_twins_agree) || with_drop_path(test_twins_agree_by_running_statistics);
+}
+
+/* By running statistics and without kinks the loss is a linear function of each parameter alone: what its gradient says of
+ * a direction is what a step along it does, however large (largest difference seen: 6e-7 of the scale). */
+static int test_the_gradient_is_the_adjoint(void)
+{
+	for (int plain = 0; plain < 2; plain++) {
+		fixture f;
+		tp_err err = { 0 };
+		tp_rng r = tp_rng_seed(13);
+		running = smooth = true;
+		drop_path = 0.9f;
+		tp_learn_opts o = opts(plain, plain ? 1 : 3);
+		int bad = setup(&f, &o);
+		running = smooth = false;
+		drop_path = 0;
+		if (bad)
+			return 1;
+		double at = loss_of(&f, &err);
+		CHECK_OK(tp_learner_backward(f.l, f.weight, false, &err), err);
+		for (size_t i = 0; i < f.net->n_params; i++) {
+			const tp_net_param *q = &f.net->param[i];
+			double slope = 0, size = 0;
+			size_t n = 1;
+			for (int d = 0; d < q->ndim; d++)
+				n *= (size_t)q->dim[d];
+			if (q->buffer)
+				continue;
+			float *w = f.p.w + f.p.off[i], *old = tp_alloc(n * sizeof *old);
+			CHECK(old, "no memory");
+			memcpy(old, w, n * sizeof *w);
+			for (size_t k = 0; k < n; k++) {
+				w[k] += (float)tp_rng_normal(&r);
+				slope += (double)(w[k] - old[k]) * f.p.g[f.p.off[i] + k];
+				size += fabs((double)(w[k] - old[k]) * f.p.g[f.p.off[i] + k]);
+			}
+			double got = loss_of(&f, &err) - at;
+			memcpy(w, old, n * sizeof *w);
+			CHECK(fabs(got - slope) < 4e-6 * (size + fabs(at) + 1),
+				"%s: %g, the gradient says %g", q->name, got, slope);
+			tp_free(old);
+		}
+		teardown(&f);
+	}
+	return 0;
+}
+
+static const tp_lstep *addition(const tp_learner *l, int which)
+{
+	for (int i = 0; i < l->n_steps; i++)
+		if (l->step[i].kind == TP_OP_ADD && !which--)
+			return &l->step[i];
+	return NULL;
+}
+
+/* Each branch is left out at its rate, what stays is enlarged so that the mean stays, and whether one block's branch is left
+ * out for one photo says nothing of another block's or another photo's. */
+static int test_branches_are_left_out_at_their_rate(void)
+{
+	enum { DRAWS = 20000 };
+	static const double rate[] = { 0.6 / 3, 1.2 / 3 };
+	fixture f;
+	tp_learn_opts o = opts(false, 2);
+	o.drop_path = 0.6f;
+	int out[2][2] = { { 0 } }, both = 0, photos = 0;
+	if (setup(&f, &o))
+		return 1;
+	for (int k = 0; k < DRAWS; k++) {
+		bool gone[2][2];
+		f.l->seed = (uint64_t)1 << 32 ^ (uint64_t)k; /* as a run draws them, step by step */
+		for (int b = 0; b < 2; b++)
+			for (int p = 0; p < 2; p++) {
+				const tp_lstep *s = addition(f.l, b);
+				CHECK(s && fabs((double)s->drop - rate[b]) < 1e-6, "branch %d", b);
+				float scale = tp_branch_scale(f.l, s, p);
+				gone[b][p] = scale == 0;
+				CHECK(gone[b][p] || fabs((double)scale * (1 - rate[b]) - 1) < 1e-6, "%g",
+					(double)scale);
+				out[b][p] += gone[b][p];
+			}
+		both += gone[0][0] && gone[1][0];
+		photos += gone[1][0] && gone[1][1];
+	}
+	/* five standard deviations of a count */
+	for (int b = 0; b < 2; b++)
+		for (int p = 0; p < 2; p++)
+			CHECK(fabs(out[b][p] - DRAWS * rate[b]) < 5 * sqrt(DRAWS * rate[b] * (1 - rate[b])),
+				"branch %d of photo %d: %d times", b, p, out[b][p]);
+	double joint = rate[0] * rate[1], twice = rate[1] * rate[1];
+	CHECK(fabs(both - DRAWS * joint) < 5 * sqrt(DRAWS * joint), "two blocks: %d times", both);
+	CHECK(fabs(photos - DRAWS * twice) < 5 * sqrt(DRAWS * twice), "two photos: %d times", photos);
+	teardown(&f);
+	return 0;
+}
+
+/* A photo whose branches are left out is one the network without them sees: by running statistics its logits do not change
+ * with the branch's weights, those of another photo do. */
+static int test_a_left_out_branch_is_not_there(void)
+{
+	for (int plain = 0; plain < 2; plain++) {
+		fixture f;
+		tp_err err = { 0 };
+		float before[BATCH * CLASSES];
+		int stayed = 0, moved = 0;
+		tp_learn_opts o = opts(plain, plain ? 1 : 2);
+		o.running_stat = true;
+		o.drop_path = 0.75f;
+		if (setup(&f, &o))
+			return 1;
+		CHECK(isfinite(loss_of(&f, &err)), "%s", err.msg);
+		memcpy(before, f.logits, sizeof before);
+		for (size_t i = 0; i < f.net->n_params; i++)
+			if (!strcmp(f.net->param[i].name, "pw_bn.bias"))
+				for (int c = 0; c < 32; c++)
+					f.p.w[f.p.off[i] + (size_t)c] += 1;
+		CHECK(isfinite(loss_of(&f, &err)), "%s", err.msg);
+		for (int p = 0; p < BATCH; p++) {
+			bool gone = tp_branch_scale(f.l, addition(f.l, 1), p) == 0;
+			bool same = !memcmp(
+				before + p * CLASSES, f.logits + p * CLASSES, CLASSES * sizeof *before);
+			CHECK(gone == same, "photo %d: left out %d, the same %d", p, gone, same);
+			*(gone ? &stayed : &moved) += 1;
+		}
+		CHECK(stayed && moved, "%d stayed, %d moved: the seed shows nothing", stayed, moved);
+		teardown(&f);
+	}
+	return 0;
+}
+
+/* What is not trained is as in evaluation: nothing is left out, and nothing is planned for it. */
+static int test_frozen_branches_stay(void)
+{
+	fixture a, b;
+	tp_err err = { 0 };
+	tp_learn_opts o = opts(false, 2);
+	for (int i = 0; i < TP_MAX_STAGES; i++)
+		o.frozen[i] = i < 4;
+	if (setup(&a, &o))
+		return 1;
+	o.drop_path = 0.9f;
+	if (setup(&b, &o))
+		return 1;
+	CHECK(loss_of(&a, &err) == loss_of(&b, &err), "a frozen branch was left out");
+	CHECK(!memcmp(a.logits, b.logits, sizeof a.logits), "other logits");
+	CHECK(tp_learner_ops(a.l) == tp_learner_ops(b.l) &&
+			tp_learner_arena_bytes(a.l) == tp_learner_arena_bytes(b.l),
+		"another plan");
+	teardown(&a);
+	teardown(&b);
+	return 0;
+}
+
+/* Which networks have residual blocks, all counted, and that the others refuse. */
+static int test_residual_blocks(void)
+{
+	static const struct {
+		const char *name;
+		int blocks, additions, first; /* the first addition's block */
+	} nets[] = { { "efficientnet-lite0", 16, 9, 2 }, { "efficientnet-lite1", 21, 14, 2 },
+		{ "efficientnet-lite2", 21, 14, 2 }, { "mobilenet-v2", 17, 10, 2 }, { "resnet18", 8, 8, 0 },
+		{ "resnet50", 16, 16, 0 }, { "bn-inception", 0, 0, 0 }, { "inception-v3", 0, 0, 0 } };
+	for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
+		tp_err err = { 0 };
+		tp_net *net = NULL;
+		int n = 0, last = 0;
+		CHECK_OK(tp_net_new(&net, tp_arch_find(nets[i].name), CLASSES, &err), err);
+		for (int k = 0; k < net->n; k++)
+			if (net->v[k].kind == TP_OP_ADD) {
+				CHECK(n || net->v[k].block == nets[i].first, "%s: first in %d", nets[i].name,
+					net->v[k].block);
+				CHECK(!n || net->v[k].block > last, "%s: one after the other", nets[i].name);
+				CHECK(net->v[net->v[k].in[0]].kind == TP_OP_BATCH_NORM,
+					"%s: the branch comes first", nets[i].name);
+				last = net->v[k].block;
+				n++;
+			}
+		CHECK(tp_net_blocks(net) == nets[i].blocks && n == nets[i].additions,
+			"%s: %d blocks, %d additions", nets[i].name, tp_net_blocks(net), n);
+		if (!nets[i].blocks) {
+			tp_params p = { 0 };
+			tp_learner *l = NULL;
+			tp_learn_opts o = { .batch = 1, .side = 64, .threads = 1, .drop_path = 0.2f };
+			CHECK_OK(tp_params_init(&p, net, &err), err);
+			CHECK(tp_learner_new(&l, net, &p, &o, &err) == TP_EINVAL &&
+					strstr(err.msg, nets[i].name),
+				"%s: %s", nets[i].name, err.msg);
+			tp_params_dispose(&p);
+		}
+		tp_net_free(net);
+	}
+	return 0;
+}
+
 int main(void)
 {
 	return RUN(T(test_gradients_are_differences), T(test_gradients_by_running_statistics),
 		T(test_frozen_stages_stay), T(test_steps_repeat), T(test_twins_agree),
-		T(test_twins_agree_by_running_statistics), T(test_running_statistics_stay));
+		T(test_twins_agree_by_running_statistics), T(test_running_statistics_stay),
+		T(test_gradients_with_drop_path), T(test_steps_repeat_with_drop_path),
+		T(test_twins_agree_with_drop_path), T(test_the_gradient_is_the_adjoint),
+		T(test_branches_are_left_out_at_their_rate), T(test_a_left_out_branch_is_not_there),
+		T(test_frozen_branches_stay), T(test_residual_blocks));
 }

@@ -311,6 +311,7 @@ static int test_a_stopped_run_ends_the_same(void)
 		{ "mix", "mixup=0.4 cutmix=1 erase=0.5 augment=strong" },
 		{ "head", "head_epochs=1 optimizer=adamw lr=0.001 layer_decay=0.9" },
 		{ "accumulate", "accumulate=2 batch=2 clip=1" },
+		{ "depth", "drop_path=0.5 batch_norm=running" },
 	};
 	for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
 		if (stop_and_go(recipes[i][0], recipes[i][1]))
@@ -367,6 +368,29 @@ static int test_another_run_is_refused(void)
 	int bad = refused(&u, TP_EINVAL, "a checkpoint of efficientnet-lite0, not of efficientnet-lite1");
 	tp_weights_free(w);
 	tp_net_free(other);
+	return bad;
+}
+
+/* Other weights of the same network are another run, the same ones in another file are not. */
+static int test_another_backbone_is_refused(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out = { 0 };
+	setup u;
+	tp_weights *w = NULL;
+	CHECK_OK(stopped_run("backbone", "epochs=1", false, 1, &err), err);
+	CHECK_OK(set_up(&u, "backbone", "epochs=1", &err), err);
+	u.job.resume = true;
+	CHECK_OK(tp_net_init(&w, net, 2, &err), err);
+	u.job.backbone = w;
+	int bad = refused(
+		&u, TP_EINVAL, "last.safetensors: a checkpoint of a run that began with other weights");
+	tp_weights_free(w);
+	CHECK_OK(tp_net_init(&w, net, 1, &err), err);
+	u.job.backbone = w;
+	CHECK_OK(tp_tune(&out, &u.job, &err), err);
+	tp_weights_free(w);
+	tp_tuned_dispose(&out);
 	return bad;
 }
 
@@ -470,7 +494,7 @@ static json_t *read_run(const char *path, tp_err *err)
 /* A checkpoint that does not say which photos it is of is an old one: a warning, and it goes on. A newer format is not read. */
 static int test_other_versions(void)
 {
-	static const char *const added[] = { "photos", "n_train", "n_val", "place" };
+	static const char *const added[] = { "photos", "n_train", "n_val", "place", "backbone" };
 	tp_err err = { 0 };
 	tp_tuned whole, out;
 	setup u;
@@ -502,6 +526,7 @@ static int test_other_versions(void)
 		return 1;
 	CHECK_OK(tune(&out, "version", "", true, &err), err);
 	CHECK(strstr(talk, "does not say which photos it was trained with"), "%s", talk);
+	CHECK(strstr(talk, "does not say which backbone it was begun with"), "%s", talk);
 	CHECK(!difference(whole.weights, out.weights), "%s differs", difference(whole.weights, out.weights));
 	tp_tuned_dispose(&whole);
 	tp_tuned_dispose(&out);
@@ -834,6 +859,12 @@ static int test_wrong_settings_are_found_first(void)
 		{ "drop=1,x", "drop is up to" },
 		{ "drop=1,", "drop is up to" },
 		{ "augment=lite", "augment: " },
+		{ "blend=half", "blend is a number from 0 to 1, or auto, not \"half\"" },
+		{ "blend=1.5", "blend is a number from 0 to 1" },
+		{ "blend=-0.5", "blend is a number from 0 to 1" },
+		{ "blend=nan", "blend is a number from 0 to 1" },
+		{ "blend=0.5 head=random",
+			"blend = 0.5 mixes with the weights before the first step, which are random" },
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		tp_err err = { 0 };
@@ -843,7 +874,28 @@ static int test_wrong_settings_are_found_first(void)
 		CHECK(rc == TP_EINVAL && strstr(err.msg, bad[i].why), "%s: %d \"%s\"", bad[i].settings, rc,
 			err.msg);
 	}
+	tp_err err = { 0 };
+	setup u;
+	CHECK_OK(set_up(&u, "wrong", "drop_path=0.2", &err), err);
+	CHECK_OK(tp_tune_check(&u.job, &err), err);
+	u.job.arch = tp_arch_find("bn-inception");
+	CHECK(tp_tune_check(&u.job, &err) == TP_EINVAL &&
+			strstr(err.msg, "drop_path = 0.2: bn-inception has no residual blocks"),
+		"%s", err.msg);
 	CHECK(!tp_is_dir(in_run("wrong", "")), "a folder for nothing");
+	return 0;
+}
+
+/* A network that begins with random weights is trained as it was published, where that is known. */
+static int test_defaults_are_as_published(void)
+{
+	tp_recipe r;
+	tp_recipe_defaults(&r, NULL);
+	CHECK(r.drop_path == 0 && r.head == TP_HEAD_FITTED, "drop_path %g", r.drop_path);
+	tp_recipe_defaults(&r, "efficientnet-lite0");
+	CHECK(r.drop_path == 0.2 && r.head == TP_HEAD_RANDOM, "drop_path %g", r.drop_path);
+	tp_recipe_defaults(&r, "resnet18");
+	CHECK(r.drop_path == 0 && r.head == TP_HEAD_RANDOM, "drop_path %g", r.drop_path);
 	return 0;
 }
 
@@ -1002,6 +1054,130 @@ static int test_patience_ends_a_run(void)
 	return 0;
 }
 
+/* ---- a mix with the beginning ------------------------------------------------------------------------------- */
+
+/* The first tensor that is not exactly this mix of those in the run's files; NULL: none. */
+static const char *not_the_mix(const tp_weights *w, const char *run, double blend)
+{
+	static char name[64];
+	tp_weights *start = NULL, *best = NULL;
+	tp_err err = { 0 };
+	snprintf(name, sizeof name, "%s", "a file");
+	bool same = !tp_safetensors_open(&start, in_run(run, "start.safetensors"), &err) &&
+		    !tp_safetensors_open(&best, in_run(run, "best.safetensors"), &err) &&
+		    tp_weights_count(w) == tp_weights_count(best);
+	for (size_t i = 0; same && i < tp_weights_count(w); i++) {
+		const tp_tensor *t = tp_weights_at(w, i), *a = tp_weights_find(start, t->name),
+				*b = tp_weights_find(best, t->name);
+		snprintf(name, sizeof name, "%s", t->name);
+		same = a && b && a->size == t->size && b->size == t->size;
+		for (size_t k = 0; same && k < t->size / sizeof(float); k++) {
+			double from = ((const float *)a->data)[k], to = ((const float *)b->data)[k];
+			same = ((const float *)t->data)[k] == (float)(from + blend * (to - from)) ||
+			       fabs(((const float *)t->data)[k] - (from + blend * (to - from))) <=
+				       1e-7 * (fabs(from) + fabs(to));
+		}
+	}
+	tp_weights_free(start);
+	tp_weights_free(best);
+	return same ? NULL : name;
+}
+
+/* Nothing of the tuned weights are those before the first step, all of them the best ones, bit for bit, half of them the
+ * mean, running statistics too; and a run that is over is mixed again without a step. */
+static int test_a_blend_is_a_mix(void)
+{
+	tp_err err = { 0 };
+	tp_tuned half, none, all;
+	tp_weights *start = NULL, *best = NULL;
+	CHECK_OK(tune(&half, "blend", "epochs=1 blend=0.5", false, &err), err);
+	CHECK(!not_the_mix(half.weights, "blend", 0.5), "%s", not_the_mix(half.weights, "blend", 0.5));
+	CHECK(not_the_mix(half.weights, "blend", 0.55), "0.55 is the same as 0.5");
+	CHECK(history(&half, "blend") == 0.5, "blend %g", history(&half, "blend"));
+	CHECK_OK(tp_safetensors_open(&start, in_run("blend", "start.safetensors"), &err), err);
+	CHECK_OK(tp_safetensors_open(&best, in_run("blend", "best.safetensors"), &err), err);
+	CHECK_OK(tune(&none, "blend", "epochs=1 blend=0", true, &err), err);
+	CHECK_OK(tune(&all, "blend", "epochs=1 blend=1", true, &err), err);
+	CHECK(!difference(none.weights, start), "%s", difference(none.weights, start));
+	CHECK(!difference(all.weights, best), "%s", difference(all.weights, best));
+	CHECK(difference(start, best), "nothing was learned");
+	CHECK(history(&all, "steps") == TRAIN / BATCH && history(&none, "steps") == TRAIN / BATCH,
+		"a run that is over went on");
+	CHECK(!json_object_get(all.history, "blend"), "nothing was mixed");
+	tp_weights_free(start);
+	tp_weights_free(best);
+	tp_tuned_dispose(&half);
+	tp_tuned_dispose(&none);
+	tp_tuned_dispose(&all);
+	return 0;
+}
+
+/* auto: the best of five on validation, by what `monitor` names; of equals the one nearest to the start. */
+static int test_a_blend_is_chosen(void)
+{
+	static const struct {
+		const char *settings, *key;
+		int sign;
+	} cases[] = { { "monitor=loss", "val_loss", -1 }, { "monitor=top1", "val_top1", 1 } };
+	char name[32], settings[96];
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		tp_err err = { 0 };
+		tp_tuned out;
+		double most = -INFINITY, best = -1;
+		size_t k;
+		json_t *e;
+		snprintf(name, sizeof name, "chosen-%zu", i);
+		snprintf(settings, sizeof settings, "lr=0.05 blend=auto %s", cases[i].settings);
+		CHECK_OK(tune(&out, name, settings, false, &err), err);
+		json_array_foreach(json_object_get(out.history, "blends"), k, e)
+		{
+			double v = cases[i].sign * json_number_value(json_object_get(e, cases[i].key));
+			CHECK(json_number_value(json_object_get(e, "blend")) == (double)k / 4, "mix %zu", k);
+			if (v > most) {
+				most = v;
+				best = (double)k / 4;
+			}
+		}
+		CHECK(k == 5 && history(&out, "blend") == best, "%zu tried, %g chosen, not %g", k,
+			history(&out, "blend"), best);
+		CHECK(!not_the_mix(out.weights, name, best), "%s", not_the_mix(out.weights, name, best));
+		tp_tuned_dispose(&out);
+	}
+	return 0;
+}
+
+/* What a mix needs is asked for before training: weights that are not random, validation photos, the file itself. */
+static int test_a_blend_without_its_parts_is_refused(void)
+{
+	tp_err err = { 0 };
+	tp_tuned out;
+	setup u;
+	CHECK_OK(set_up(&u, "no-mix", "blend=0.5", &err), err);
+	u.job.backbone = NULL;
+	if (refused(&u, TP_EINVAL, "which are random here"))
+		return 1;
+	CHECK_OK(set_up(&u, "no-mix", "blend=auto", &err), err);
+	for (int s = 0; s < SPECIES; s++)
+		photos[s * EACH].split = TP_TEST;
+	int bad = refused(&u, TP_EINVAL, "blend = auto chooses by validation photos, and there are none");
+	for (int s = 0; s < SPECIES; s++)
+		photos[s * EACH].split = TP_VAL;
+	char *in_the_way = tp_strdup(in_run("no-mix", "start.safetensors"));
+	CHECK_OK(tp_make_dirs(in_the_way, &err), err);
+	CHECK_OK(set_up(&u, "no-mix", "blend=0.5", &err), err);
+	bad = bad || refused(&u, TP_EIO, "start.safetensors");
+	CHECK(!tp_is_file(in_run("no-mix", "metrics.jsonl")), "training was begun");
+	CHECK_OK(tune(&out, "no-mix", "epochs=1 blend=1", false, &err), err);
+	tp_tuned_dispose(&out);
+	CHECK(strstr(talk, "the weights before the first step were not written: "), "%s", talk);
+	CHECK(!rmdir(in_the_way), "%s", in_the_way);
+	CHECK_OK(set_up(&u, "no-mix", "epochs=1 blend=0.5", &err), err);
+	u.job.resume = true;
+	bad = bad || refused(&u, TP_ENOTFOUND, "start.safetensors");
+	tp_free(in_the_way);
+	return bad;
+}
+
 /* ---- from the beginning -------------------------------------------------------------------------------------- */
 
 /* The first line of a run's log. */
@@ -1136,17 +1312,18 @@ int main(void)
 	}
 	tp_log_set_sink(listen, NULL);
 	int result = RUN(T(test_a_run_repeats), T(test_another_run_is_refused),
-		T(test_other_species_are_refused), T(test_other_photos_are_refused), T(test_other_versions),
-		T(test_a_folder_is_one_process_s), T(test_no_checkpoint_without_its_best_weights),
-		T(test_wrong_settings_are_found_first), T(test_lists_may_have_blanks),
-		T(test_what_may_change), T(test_a_damaged_checkpoint_is_refused),
-		T(test_a_loss_that_is_no_number_stops), T(test_a_torn_photo_is_left_out),
-		T(test_torn_photos_shift_nothing), T(test_half_a_step_leaves_nothing),
-		T(test_the_monitor_chooses), T(test_poor_photo_sets), T(test_a_full_disk_costs_no_run),
-		T(test_frozen_stages_stay), T(test_start_and_batches_are_the_runs),
-		T(test_a_run_keeps_what_it_began_with), T(test_head_epochs_train_the_classifier),
-		T(test_decay_reaches_its_groups), T(test_patience_ends_a_run),
-		T(test_a_stopped_run_ends_the_same));
+		T(test_another_backbone_is_refused), T(test_other_species_are_refused),
+		T(test_other_photos_are_refused), T(test_other_versions), T(test_a_folder_is_one_process_s),
+		T(test_no_checkpoint_without_its_best_weights), T(test_wrong_settings_are_found_first),
+		T(test_lists_may_have_blanks), T(test_defaults_are_as_published), T(test_what_may_change),
+		T(test_a_damaged_checkpoint_is_refused), T(test_a_loss_that_is_no_number_stops),
+		T(test_a_torn_photo_is_left_out), T(test_torn_photos_shift_nothing),
+		T(test_half_a_step_leaves_nothing), T(test_the_monitor_chooses), T(test_poor_photo_sets),
+		T(test_a_full_disk_costs_no_run), T(test_frozen_stages_stay),
+		T(test_start_and_batches_are_the_runs), T(test_a_run_keeps_what_it_began_with),
+		T(test_head_epochs_train_the_classifier), T(test_decay_reaches_its_groups),
+		T(test_patience_ends_a_run), T(test_a_blend_is_a_mix), T(test_a_blend_is_chosen),
+		T(test_a_blend_without_its_parts_is_refused), T(test_a_stopped_run_ends_the_same));
 	tp_weights_free(made_up);
 	tp_net_free(net);
 	char cmd[96];
