@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "nn/dnnl_shim.h"
 
-/* A dense (k == 0: 3x3, stride 1) or depthwise layer: planes of h x h. */
+/* A dense (k == 0: 3x3) or depthwise layer: planes of h x h. */
 typedef struct {
 	const char *net;
 	int c, oc, h, k, stride;
@@ -41,6 +41,12 @@ static const layer dense[] = {
 	{ "resnet-50", 128, 128, 28, 0, 1 },
 	{ "resnet-50", 256, 256, 14, 0, 1 },
 	{ "resnet-50", 512, 512, 7, 0, 1 },
+	{ "bn-inception", 128, 160, 28, 0, 2 },
+	{ "bn-inception", 96, 96, 28, 0, 2 },
+	{ "bn-inception", 192, 256, 14, 0, 2 },
+	{ "resnet-50", 128, 128, 56, 0, 2 },
+	{ "resnet-50", 256, 256, 28, 0, 2 },
+	{ "resnet-50", 512, 512, 14, 0, 2 },
 	{ "other sides", 192, 192, 4, 0, 1 },
 	{ "other sides", 192, 192, 5, 0, 1 },
 	{ "other sides", 192, 192, 6, 0, 1 },
@@ -280,9 +286,15 @@ static void run_wino_dw(layer_data *d)
 	k->wino_dw(d->w, d->x, d->z, &d->g, 0, d->g.c / k->block, d->scratch);
 }
 
+static void run_wino_back(layer_data *d)
+{
+	const float *u = d->u + (size_t)(d->turn++ % d->copies) * d->n_u;
+	k->wino_back(d->x, d->z, u, &d->g, 0, d->g.c / k->block, d->scratch);
+}
+
 static void run_wino_weights(layer_data *d)
 {
-	k->wino_weights(d->u, d->w, d->g.oc, d->g.c, false, 0, d->g.oc / k->block);
+	k->wino_weights(d->u, d->w, d->g.oc, d->g.c, d->g.stride, false, 0, d->g.oc / k->block);
 }
 
 static void run_depthwise(layer_data *d)
@@ -371,20 +383,22 @@ static void bench_dense(int batch, const layer *l)
 		.oc = l->oc,
 		.h = l->h,
 		.w = l->h,
-		.oh = l->h,
-		.ow = l->h,
+		.oh = (l->h + l->stride - 1) / l->stride,
+		.ow = (l->h + l->stride - 1) / l->stride,
 		.kh = 3,
 		.kw = 3,
-		.stride = 1,
+		.stride = l->stride,
 		.top = 1,
 		.left = 1,
 		.groups = 1 };
 	size_t a = k->wino_scratch(&g), b = k->wino_dw_scratch(&g, l->c / k->block);
 	layer_data d = layer_new(g, a > b ? a : b);
-	double flop = 18e-9 * batch * l->c * l->oc * l->h * l->h;
+	double flop = 18e-9 * batch * l->c * l->oc * g.oh * g.ow;
 	theirs fwd = theirs_fwd(&g, d.x, d.y), dw = theirs_dw(&g, d.x, d.z);
 	compare("winograd", l, &fwd, run_wino, &d, flop, "GFLOP/s");
 	compare("winograd dw", l, &dw, run_wino_dw, &d, flop, "GFLOP/s");
+	if (l->stride == 2)
+		compare("winograd back", l, NULL, run_wino_back, &d, flop, "GFLOP/s");
 	compare("wino weights", l, NULL, run_wino_weights, &d, 45e-9 * 4 * l->c * l->oc, "GB/s");
 	dnnl_primitive_destroy(fwd.prim);
 	dnnl_primitive_destroy(dw.prim);

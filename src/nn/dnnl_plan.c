@@ -151,7 +151,7 @@ static tp_code fast_conv_init(tp_fast *f, tp_plan *p, int i, tp_err *err)
 /* With several threads to an op it is left to oneDNN, which shares it out. */
 static bool wino_fits(const tp_fast *f, const tp_plan *p, const tp_step *s)
 {
-	return f->k->native && !p->opts.direct && p->op_threads == 1 && s->src >= 0 &&
+	return f->k->native && !p->opts.direct && p->op_threads == 1 && s->src >= 0 && s->geo.stride == 1 &&
 	       tp_wino_can(&s->geo, f->k->block) && tp_wino_pays(&s->geo);
 }
 
@@ -162,7 +162,7 @@ static tp_code fast_wino_init(tp_fast *f, fast_conv *c, tp_step *s, tp_err *err)
 	c->w = tp_alloc_aligned(n * sizeof *c->w);
 	if (!c->w)
 		return tp_nomem(err, n * sizeof *c->w);
-	f->k->wino_weights(c->w, s->w, g->oc, g->c, false, 0, g->oc / f->k->block);
+	f->k->wino_weights(c->w, s->w, g->oc, g->c, g->stride, false, 0, g->oc / f->k->block);
 	c->wino = true;
 	c->bias = s->b; /* moved from the step; the plain copy of w is not needed any more */
 	s->b = NULL;

@@ -70,8 +70,12 @@ void tp_norm_finish(float *mean, float *rstd, float *running_mean, float *runnin
 
 bool tp_wino_can(const tp_geo *g, int block)
 {
-	return g->kh == 3 && g->kw == 3 && g->stride == 1 && g->groups == 1 && g->c % block == 0 &&
-	       g->oc % block == 0 && g->top >= 0 && g->top <= 2 && g->left >= 0 && g->left <= 2;
+	/* with stride 2 no row or column may be left over that no output reads: wino_back writes none there */
+	if (g->stride == 2 && (g->h > 2 * g->oh - g->top + 1 || g->w > 2 * g->ow - g->left + 1))
+		return false;
+	return g->kh == 3 && g->kw == 3 && (g->stride == 1 || g->stride == 2) && g->groups == 1 &&
+	       g->c % block == 0 && g->oc % block == 0 && g->top >= 0 && g->top <= 2 && g->left >= 0 &&
+	       g->left <= 2;
 }
 
 int tp_wino_tiles(const tp_geo *g)

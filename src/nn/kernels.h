@@ -70,21 +70,26 @@ typedef struct {
 	void (*depthwise_dw)(float *dw, const float *x, const float *dy, const tp_geo *g, int first, int end,
 		float *scratch);
 
-	/* 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3): Lavin & Gray 2015, arXiv 1509.09308. c and oc are
-	 * multiples of B, padding is 0..2. A quarter of the multiplications, at the price of rounding: errors are about
-	 * ten times those of a direct sum.
+	/* 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3): Lavin & Gray 2015, arXiv 1509.09308; of stride 2 as
+	 * kernels_wino2.inc has it. c and oc are multiples of B, padding is 0..2. A quarter of the multiplications (9
+	 * of 16 with stride 2), at the price of rounding: errors are about ten times those of a direct sum.
 	 *   wino_weights  plain oc x c x 3 x 3 to u, 36 oc c floats, for output blocks first..end-1 of oc / B. `back`
 	 *                 makes u of the data gradient instead: then c and oc swap their roles, and first..end count
-	 *                 c / B. That gradient is wino_conv on tp_wino_back_geo(g).
+	 *                 c / B. With stride 1 that gradient is wino_conv on tp_wino_back_geo(g), with 2 wino_back.
 	 *   wino_conv     y = act(conv(x) + bias [+ y]), for tiles first..end-1 of the tp_wino_tiles(g) there are (4x4
-	 *                 outputs each; photo by photo) and output blocks ofirst..oend-1 of oc / B. Many tiles are
-	 *                 better shared out by tile, a single small photo by block. bias may be NULL.
+	 *                 outputs each or one less; photo by photo) and output blocks ofirst..oend-1 of oc / B. Many
+	 *                 tiles are better shared out by tile, a single small photo by block. bias may be NULL.
+	 *   wino_back     stride 2: dx, which is overwritten, from dy, for input blocks first..end-1 of c / B; scratch
+	 *                 is as large as wino_conv's.
 	 *   wino_dw       the weight gradient, F(3x3, 4x4): dw (plain oc x c x 3 x 3) is added to, for input blocks
 	 *                 first..end-1 of c / B, over all tiles of all n photos. */
-	void (*wino_weights)(float *u, const float *w, int oc, int c, bool back, int first, int end);
+	void (*wino_weights)(
+		float *u, const float *w, int oc, int c, int stride, bool back, int first, int end);
 	size_t (*wino_scratch)(const tp_geo *g); /* floats to each share of wino_conv */
 	void (*wino_conv)(float *y, const float *x, const float *u, const float *bias, bool sum, tp_act act,
 		const tp_geo *g, int first, int end, int ofirst, int oend, float *scratch);
+	void (*wino_back)(float *dx, const float *dy, const float *u, const tp_geo *g, int first, int end,
+		float *scratch);
 	size_t (*wino_dw_scratch)(
 		const tp_geo *g, int blocks); /* floats to a share of so many input blocks */
 	void (*wino_dw)(float *dw, const float *x, const float *dy, const tp_geo *g, int first, int end,
@@ -107,7 +112,7 @@ int tp_wino_tiles(const tp_geo *g);
 /* Is it faster than a direct convolution, where kernels are native? From 7x7 pixels on (bench/kernels); below, the
  * transformed weights, four times as large, cost more to read than the multiplications they save. */
 bool tp_wino_pays(const tp_geo *g);
-/* The convolution that makes dx of dy. */
+/* The convolution that makes dx of dy, of stride 1. */
 tp_geo tp_wino_back_geo(const tp_geo *g);
 
 #endif

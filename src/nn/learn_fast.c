@@ -266,8 +266,9 @@ static void share_out_layers(const tp_learner *l)
 			if (f->load[t] < f->load[least])
 				least = t;
 		f->step[i].owner = least;
-		f->load[least] += (size_t)g->oc * (size_t)(g->c / g->groups) *
-				  (size_t)(f->step[i].conv->u ? 36 : g->kh * g->kw);
+		if (f->step[i].conv->laid)
+			f->load[least] +=
+				(size_t)g->oc * (size_t)(g->c / g->groups) * (size_t)(g->kh * g->kw);
 	}
 }
 
@@ -275,6 +276,9 @@ static tp_code open_threads(tp_learner *l, tp_err *err)
 {
 	fast *f = l->fast;
 	dnnl_status_t st = dnnl_success;
+	for (int k = 0; k < 2 && f->u_floats; k++)
+		if (!(f->u[k] = tp_alloc_aligned(f->u_floats * sizeof(float))))
+			return tp_nomem(err, f->u_floats * sizeof(float));
 	for (int t = 0; t < l->opts.threads && !st; t++) {
 		f->scratch[t] = tp_alloc_aligned(f->scratch_bytes + 64);
 		for (int k = 0; k < 2; k++)
@@ -303,9 +307,11 @@ static tp_code open(tp_learner *l, tp_err *err)
 	f->scratch = tp_calloc(threads, sizeof *f->scratch);
 	f->slot = tp_calloc(2 * threads, sizeof *f->slot);
 	f->load = tp_calloc(threads, sizeof *f->load);
+	f->turn = tp_calloc(threads, sizeof *f->turn);
 	f->part = tp_calloc(threads, sizeof *f->part);
 	f->waiting = tp_calloc(threads, sizeof *f->waiting);
-	if (!f->step || !f->stream || !f->scratch || !f->slot || !f->part || !f->load || !f->waiting)
+	if (!f->step || !f->stream || !f->scratch || !f->slot || !f->part || !f->load || !f->waiting ||
+		!f->turn)
 		return tp_nomem(err, (size_t)l->n_steps * sizeof *f->step);
 	f->photos[0] = tp_share_of(l, l->opts.threads - 1).n;
 	if (tp_share_of(l, 0).n != f->photos[0])
@@ -348,6 +354,9 @@ static void close(tp_learner *l)
 	tp_free(f->slot);
 	tp_free(f->part);
 	tp_free(f->load);
+	tp_free(f->turn);
+	tp_free_aligned(f->u[0]);
+	tp_free_aligned(f->u[1]);
 	tp_free(f->waiting);
 	tp_free(f);
 	l->fast = NULL;

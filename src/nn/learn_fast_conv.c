@@ -152,30 +152,26 @@ static dnnl_status_t memory(dnnl_memory_t *out, const fast *f, const tp_md *md, 
 }
 
 /* Winograd where it can and pays: what was measured is in docs/benchmarks.md. */
-static tp_code choose_wino(tp_learner *l, fast_conv *c, const tp_lstep *s, tp_err *err)
+static void choose_wino(tp_learner *l, fast_conv *c, const tp_lstep *s)
 {
 	fast *f = l->fast;
 	tp_geo g = s->geo;
-	size_t n = 36 * (size_t)g.c * (size_t)g.oc;
 	g.n = f->photos[1] ? f->photos[1] : f->photos[0];
 	if (l->opts.direct || !f->k->native || l->net->v[s->in[0]].kind == TP_OP_INPUT ||
 		!tp_wino_can(&g, f->k->block) || !tp_wino_pays(&g))
-		return TP_OK;
+		return;
 	g.n = f->photos[0];
-	tp_geo back = tp_wino_back_geo(&g);
+	tp_geo back = g.stride == 2 ? g : tp_wino_back_geo(&g);
 	c->wino[FORWARD] = true;
-	c->wino[DATA] = s->want[0] && tp_wino_can(&back, f->k->block);
+	c->wino[DATA] = s->want[0] && (g.stride == 2 || tp_wino_can(&back, f->k->block));
 	c->wino[WEIGHTS] = s->trains;
-	c->u = tp_alloc_aligned(n * sizeof(float));
-	if (!c->u)
-		return tp_nomem(err, n * sizeof(float));
+	grow(&f->u_floats, 36 * (size_t)g.c * (size_t)g.oc);
 	grow(&f->scratch_bytes, f->k->wino_scratch(&g) * sizeof(float));
 	grow(&f->scratch_bytes, f->k->wino_scratch(&back) * sizeof(float));
 	grow(&f->scratch_bytes, f->k->wino_dw_scratch(&g, g.c / f->k->block) * sizeof(float));
 	for (int pass = 0; pass < PASSES; pass++)
 		if (c->wino[pass])
 			snprintf(c->impl[pass], sizeof c->impl[pass], "kernel:%s winograd", f->k->isa);
-	return TP_OK;
 }
 
 /* A thread's memories; the input's place is set when it is known. */
@@ -287,9 +283,7 @@ tp_code tp_fast_conv_open(tp_learner *l, int i, tp_err *err)
 	c->depthwise = g->groups == g->c && g->groups == g->oc && g->kh <= 5 && g->kw > 3 && g->kw <= 5 &&
 		       !s->node->bias;
 	c->group = group_of(l, s);
-	tp_code rc = choose_wino(l, c, s, err);
-	if (rc)
-		return rc;
+	choose_wino(l, c, s);
 	dnnl_status_t st = make_sizes(f, c, s, l->net->v[s->in[0]].kind == TP_OP_INPUT);
 	if (!st)
 		st = make_layouts(f, c, s, tp_param_at(l, s, 0));
@@ -350,7 +344,6 @@ void tp_fast_conv_close(fast_conv *c, int threads)
 		tp_md_free(&t->slice_md);
 		tp_md_free(&t->rows_md);
 	}
-	tp_free_aligned(c->u);
 	tp_free_aligned(c->laid);
 	if (c->plain)
 		dnnl_memory_destroy(c->plain);
@@ -359,11 +352,26 @@ void tp_fast_conv_close(fast_conv *c, int threads)
 	tp_free(c);
 }
 
+/* The weights as Winograd's kernels want them for a pass, made by all threads. */
+static const float *wino_lay(tp_learner *l, int i, int worker, int pass)
+{
+	fast *f = l->fast;
+	const tp_lstep *s = &l->step[i];
+	const tp_geo *g = &s->geo;
+	float *u = f->u[f->turn[worker]++ % 2];
+	int blocks = (pass == DATA ? g->c : g->oc) / f->k->block, threads = l->opts.threads;
+	f->k->wino_weights(u, tp_param_at(l, s, 0), g->oc, g->c, g->stride, pass == DATA,
+		worker * blocks / threads, (worker + 1) * blocks / threads);
+	tp_team_barrier(l->team);
+	tp_fast_met(l, worker);
+	return u;
+}
+
 /* A thread's photos through Winograd's forward kernel: the convolution itself, or the one that makes dx of dy. */
-static void run_wino(const fast *f, const fast_conv *c, float *y, const float *x, const float *bias,
+static void run_wino(const fast *f, const float *u, float *y, const float *x, const float *bias,
 	const tp_geo *g, int worker)
 {
-	f->k->wino_conv(y, x, c->u, bias, false, TP_ACT_NONE, g, 0, tp_wino_tiles(g), 0, g->oc / f->k->block,
+	f->k->wino_conv(y, x, u, bias, false, TP_ACT_NONE, g, 0, tp_wino_tiles(g), 0, g->oc / f->k->block,
 		(float *)(void *)f->scratch[worker]);
 }
 
@@ -400,6 +408,7 @@ void tp_fast_conv_forward(tp_learner *l, int i, int worker)
 	fast_conv *c = f->step[i].conv;
 	tp_share share = tp_share_of(l, worker);
 	dnnl_status_t st = dnnl_success;
+	const float *u = c->wino[FORWARD] ? wino_lay(l, i, worker, FORWARD) : NULL;
 	if (s->sums >= 0)
 		tp_fast_norm_no_sums(l, s->sums, worker);
 	for (int k = 0; k * c->group < share.n && !st; k++) {
@@ -410,7 +419,7 @@ void tp_fast_conv_forward(tp_learner *l, int i, int worker)
 		if (i && l->step[i - 1].late)
 			tp_fast_norm_apply(l, i - 1, worker, p.first, p.n);
 		if (c->wino[FORWARD])
-			run_wino(f, c, y, x, s->node->bias ? tp_param_at(l, s, 1) : NULL, &g, worker);
+			run_wino(f, u, y, x, s->node->bias ? tp_param_at(l, s, 1) : NULL, &g, worker);
 		else
 			st = run_pass(f, c, FORWARD, x, y, p.n, worker);
 		if (s->sums >= 0)
@@ -483,8 +492,9 @@ static dnnl_status_t weights_backward(tp_learner *l, int i, int worker, tp_share
 	return st;
 }
 
-/* The gradient of the input, of some photos of a worker's: what other readers gave included when it is to be summed. */
-static dnnl_status_t data_backward(tp_learner *l, int i, int worker, tp_share p)
+/* The gradient of the input, of some photos of a worker's: what other readers gave included when it is to be summed. u
+ * are Winograd's weights, where it is them that do it. */
+static dnnl_status_t data_backward(tp_learner *l, int i, int worker, tp_share p, const float *u)
 {
 	fast *f = l->fast;
 	const tp_lstep *s = &l->step[i];
@@ -494,8 +504,10 @@ static dnnl_status_t data_backward(tp_learner *l, int i, int worker, tp_share p)
 	tp_geo g = s->geo;
 	g.n = p.n;
 	tp_geo back = tp_wino_back_geo(&g);
-	if (c->wino[DATA])
-		run_wino(f, c, dx, dy, NULL, &back, worker);
+	if (c->wino[DATA] && g.stride == 2)
+		f->k->wino_back(dx, dy, u, &g, 0, g.c / f->k->block, (float *)(void *)f->scratch[worker]);
+	else if (c->wino[DATA])
+		run_wino(f, u, dx, dy, NULL, &back, worker);
 	else
 		st = run_pass(f, c, DATA, dx, dy, p.n, worker);
 	if (st || s->back_sums < 0)
@@ -515,6 +527,8 @@ void tp_fast_conv_backward(tp_learner *l, int i, int worker)
 	tp_share share = tp_share_of(l, worker);
 	bool late = i + 1 < l->n_steps && l->step[i + 1].late_back;
 	dnnl_status_t st = dnnl_success;
+	/* all threads meet here, which what waits to be summed would want next */
+	const float *u = c->wino[DATA] ? wino_lay(l, i, worker, DATA) : NULL;
 	float *slot = s->trains ? tp_fast_slot(l, i, worker) : NULL;
 	if (s->back_sums >= 0)
 		tp_fast_norm_no_sums(l, s->back_sums, worker);
@@ -530,7 +544,7 @@ void tp_fast_conv_backward(tp_learner *l, int i, int worker)
 		if (!worker)
 			l->spent[3 * i + DATA] -= weights;
 		if (!st && s->want[0])
-			st = data_backward(l, i, worker, p);
+			st = data_backward(l, i, worker, p, u);
 	}
 	tp_fast_note(l, worker, st, s->node->name);
 }
@@ -540,10 +554,6 @@ void tp_fast_conv_lay(tp_learner *l, int i, int worker, int pass)
 {
 	fast *f = l->fast;
 	fast_conv *c = f->step[i].conv;
-	const tp_geo *g = &l->step[i].geo;
-	if (c->wino[pass])
-		f->k->wino_weights(c->u, tp_param_at(l, &l->step[i], 0), g->oc, g->c, pass == DATA, 0,
-			(pass == DATA ? g->c : g->oc) / f->k->block);
 	if (!c->lay[pass])
 		return;
 	dnnl_exec_arg_t arg[] = { { DNNL_ARG_FROM, c->plain }, { DNNL_ARG_TO, c->w[pass] } };

@@ -47,7 +47,6 @@ typedef struct {
 	bool depthwise;     /* the weight gradient is a kernel of ours, in rows */
 	bool wino
 		[PASSES]; /* Winograd's kernels instead of a primitive; the weight gradient is in rows then */
-	float *u;         /* the weights as they want them, of the pass that runs */
 	conv_thread *t;
 	char impl[PASSES][48];
 } fast_conv;
@@ -84,6 +83,12 @@ typedef struct {
 	float **part;      /* one a thread: a group's share, on its way into the slot */
 	fast_sum *waiting; /* one a thread */
 	size_t *load;      /* floats a thread lays out */
+	/* Winograd's kernels want four times as many floats as there are weights: a convolution's are made when it runs,
+	 * by all threads, in one of two places. They take turns, so whoever writes one has met the others since they
+	 * read it. */
+	float *u[2];
+	size_t u_floats;
+	int *turn; /* one a thread */
 	size_t scratch_bytes, slot_floats;
 	int photos[SHARES]; /* of a share: the largest first; the smaller one, or 0 */
 } fast;

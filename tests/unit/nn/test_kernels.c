@@ -603,17 +603,28 @@ static int test_weight_gradient_of_depthwise_convolutions(void)
 /* ---- Winograd --------------------------------------------------------------------------------------------------- */
 
 static const struct {
-	int n, c, oc, h, w, top, left;
+	int n, c, oc, h, w, top, left, stride;
 } winos[] = {
-	{ 1, 64, 48, 7, 7, 1, 1 },
-	{ 2, 32, 16, 14, 14, 1, 1 },
-	{ 1, 16, 80, 28, 28, 1, 1 },
-	{ 1, 16, 16, 56, 56, 1, 1 },
-	{ 2, 48, 32, 9, 11, 1, 1 },
-	{ 1, 16, 32, 13, 6, 0, 0 },
-	{ 3, 32, 48, 5, 8, 1, 0 },
-	{ 1, 16, 16, 1, 2, 1, 1 },
-	{ 9, 16, 32, 12, 12, 1, 1 },
+	{ 1, 64, 48, 7, 7, 1, 1, 1 },
+	{ 2, 32, 16, 14, 14, 1, 1, 1 },
+	{ 1, 16, 80, 28, 28, 1, 1, 1 },
+	{ 1, 16, 16, 56, 56, 1, 1, 1 },
+	{ 2, 48, 32, 9, 11, 1, 1, 1 },
+	{ 1, 16, 32, 13, 6, 0, 0, 1 },
+	{ 3, 32, 48, 5, 8, 1, 0, 1 },
+	{ 1, 16, 16, 1, 2, 1, 1, 1 },
+	{ 9, 16, 32, 12, 12, 1, 1, 1 },
+	{ 20, 16, 16, 14, 13, 1, 1, 1 }, /* more tiles than go through at once, of all sorts */
+	{ 1, 64, 48, 14, 14, 1, 1, 2 },
+	{ 2, 32, 16, 28, 28, 1, 1, 2 },
+	{ 1, 16, 80, 56, 56, 1, 1, 2 },
+	{ 2, 48, 32, 9, 11, 1, 1, 2 },
+	{ 1, 16, 32, 13, 7, 0, 0, 2 },
+	{ 3, 32, 48, 5, 9, 1, 0, 2 },
+	{ 2, 16, 32, 10, 8, 2, 2, 2 },
+	{ 1, 16, 16, 1, 2, 1, 1, 2 },
+	{ 1, 16, 16, 4, 3, 1, 1, 2 },
+	{ 20, 16, 16, 28, 26, 1, 1, 2 },
 };
 enum { N_WINOS = sizeof winos / sizeof *winos };
 
@@ -621,7 +632,11 @@ enum { N_WINOS = sizeof winos / sizeof *winos };
 static tp_geo wino_geo(size_t i)
 {
 	tp_geo g = geo(winos[i].n, winos[i].c, winos[i].h, winos[i].w, winos[i].oc,
-		(tp_window){ .kh = 3, .kw = 3, .stride = 1, .ph = winos[i].top, .pw = winos[i].left });
+		(tp_window){ .kh = 3,
+			.kw = 3,
+			.stride = winos[i].stride,
+			.ph = winos[i].top,
+			.pw = winos[i].left });
 	return g;
 }
 
@@ -639,7 +654,7 @@ typedef struct {
 static wino_case wino_new(const tp_kernels *isa, size_t i)
 {
 	wino_case v = { .g = wino_geo(i) };
-	tp_geo back = tp_wino_back_geo(&v.g);
+	tp_geo back = v.g.stride == 2 ? v.g : tp_wino_back_geo(&v.g);
 	size_t fwd = isa->wino_scratch(&v.g), bwd = isa->wino_scratch(&back);
 	v.in = source(&v.g);
 	v.out = result(&v.g);
@@ -684,8 +699,8 @@ static int wino_fwd(const tp_kernels *k)
 		    mid = blocks / 2;
 		float *y = packed(v.dy, v.out, k->block);
 		CHECK(tp_wino_can(&v.g, k->block), "%s: shape %zu", k->isa, i);
-		k->wino_weights(v.u, v.w, v.g.oc, v.g.c, false, 0, mid);
-		k->wino_weights(v.u, v.w, v.g.oc, v.g.c, false, mid, blocks);
+		k->wino_weights(v.u, v.w, v.g.oc, v.g.c, v.g.stride, false, 0, mid);
+		k->wino_weights(v.u, v.w, v.g.oc, v.g.c, v.g.stride, false, mid, blocks);
 		float *want = wino_want(&v, NULL, TP_ACT_RELU);
 		k->wino_conv(y, v.xp, v.u, v.b, false, TP_ACT_RELU, &v.g, 0, half, 0, blocks, v.scratch);
 		k->wino_conv(y, v.xp, v.u, v.b, false, TP_ACT_RELU, &v.g, half, tiles, 0, mid, v.scratch);
@@ -721,12 +736,18 @@ static int wino_back(const tp_kernels *k)
 		size_t n_in = packed_len(v.in, k->block), n_out = packed_len(v.out, k->block);
 		float *want = blank(plain_len(v.in)), *dx = blank(n_in), *y = blank(n_out);
 		tp_conv_plain_back(want, NULL, NULL, v.dy, v.x, v.w, &v.g);
-		k->wino_weights(v.u, v.w, v.g.oc, v.g.c, true, 0, v.g.c / k->block);
-		k->wino_conv(dx, v.dyp, v.u, NULL, false, TP_ACT_NONE, &back, 0, tp_wino_tiles(&back), 0,
-			back.oc / k->block, v.scratch);
+		k->wino_weights(v.u, v.w, v.g.oc, v.g.c, v.g.stride, true, 0, v.g.c / k->block);
+		if (v.g.stride == 2) {
+			int all = v.g.c / k->block;
+			k->wino_back(dx, v.dyp, v.u, &v.g, 0, all / 2, v.scratch);
+			k->wino_back(dx, v.dyp, v.u, &v.g, all / 2, all, v.scratch);
+		} else {
+			k->wino_conv(dx, v.dyp, v.u, NULL, false, TP_ACT_NONE, &back, 0, tp_wino_tiles(&back),
+				0, back.oc / k->block, v.scratch);
+		}
 		double d = packed_apart(dx, want, v.in, k->block);
 		CHECK(d <= wino_tol, "%s: data gradient %zu is off by %g", k->isa, i, d);
-		k->wino_weights(v.u, v.w, v.g.oc, v.g.c, false, 0, blocks);
+		k->wino_weights(v.u, v.w, v.g.oc, v.g.c, v.g.stride, false, 0, blocks);
 		k->wino_conv(y, v.xp, v.u, NULL, false, TP_ACT_NONE, &v.g, 0, tiles, 0, blocks, v.scratch);
 		double a = dot(y, v.dyp, n_out), b = dot(v.xp, dx, n_in),
 		       most = sqrt(dot(y, y, n_out) * dot(v.dyp, v.dyp, n_out));
@@ -762,7 +783,7 @@ static int wino_weight(const tp_kernels *k)
 		if (mid)
 			k->wino_dw(dw, v.xp, v.dyp, &v.g, 0, mid, scratch);
 		k->wino_dw(dw, v.xp, v.dyp, &v.g, mid, blocks, scratch);
-		k->wino_weights(v.u, v.w, v.g.oc, v.g.c, false, 0, v.g.oc / k->block);
+		k->wino_weights(v.u, v.w, v.g.oc, v.g.c, v.g.stride, false, 0, v.g.oc / k->block);
 		k->wino_conv(y, v.xp, v.u, NULL, false, TP_ACT_NONE, &v.g, 0, tiles, 0, v.g.oc / k->block,
 			v.scratch);
 		double a = dot(y, v.dyp, n_out), b = dot(v.w, dw, v.n_w),
