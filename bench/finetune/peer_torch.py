@@ -132,7 +132,7 @@ def check(recipe, network):
 def learning_rate(r, step, total, per_epoch):
     def in_steps(epochs):
         return math.floor(epochs * per_epoch + 0.5)
-    warm = in_steps(r["warmup_epochs"])
+    warm = in_steps(min(r["warmup_epochs"], r["epochs"] / 2))
     if step < warm:
         return r["lr"] * (WARMUP_FROM + (1 - WARMUP_FROM) * step / warm)
     if r["schedule"] == "cosine":

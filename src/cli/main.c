@@ -30,6 +30,7 @@ static void usage(FILE *out)
 
 int tp_cli_fail(const char *command, const tp_err *err)
 {
+	fflush(stdout); /* what was told before comes before, also where both go to one file */
 	fprintf(stderr, "tepal %s: %s\n", command, err->msg);
 	return err->code == TP_ECANCEL ? 130 : TP_EXIT_FAILED;
 }

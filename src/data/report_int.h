@@ -138,7 +138,7 @@ typedef struct {
 	int rule[2];  /* a tp_rule_id, or -1 */
 } tp_quantity;
 enum { TP_WIDTH = TP_MEASURES, TP_HEIGHT, TP_SHORT_SIDE, TP_ASPECT, TP_FILE_SIZE };
-enum { TP_QUANTITIES = 12 };
+enum { TP_QUANTITIES = 14 };
 extern const tp_quantity tp_quantities[TP_QUANTITIES];
 
 typedef struct {

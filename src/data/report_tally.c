@@ -50,6 +50,12 @@ const tp_quantity tp_quantities[TP_QUANTITIES] = {
 		"How probable it is that the name is wrong, as models see it that were not trained with the "
 		"photo.",
 		TP_DOUBT, false, 2, 1, { -1, -1 } },
+	{ "text", "Lines of print", "share of rows",
+		"How much of the photo looks like print on paper: a label or a page has much of it.",
+		TP_TEXT_SHARE, false, 1, 1, { TP_RULE_TEXT, -1 } },
+	{ "flat", "Of one colour", "share of pixels",
+		"How much of the photo is flat: drawings, maps and placeholders have much of it.",
+		TP_FLAT_SHARE, false, 1, 1, { TP_RULE_SYNTHETIC, -1 } },
 };
 
 typedef struct {

@@ -357,7 +357,7 @@ static void tally_luma(tally *t, const picture *p, int y)
 	const uint8_t *l = row_of(p, y), *below = y + 1 < p->h ? l + p->stride : l;
 	for (int x = 0; x < p->w; x += GRID) {
 		t->histogram[l[x]]++;
-		t->flat += is_near(l[x], l[x + 1 < p->w ? x + 1 : x]) & is_near(l[x], below[x]);
+		t->flat += (int)is_near(l[x], l[x + 1 < p->w ? x + 1 : x]) & (int)is_near(l[x], below[x]);
 	}
 }
 

@@ -2,6 +2,7 @@
 #include "train/recipe.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +43,8 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "bn_momentum", TP_CFG_REAL, AT(bn_momentum), "0.1", 0, 1, NULL,
 		"how fast running statistics follow the batches'; 0: as the network was published" },
 	{ "schedule", TP_CFG_CHOICE, AT(schedule), "cosine", 0, 0, schedules, "how the learning rate falls" },
-	{ "warmup_epochs", TP_CFG_REAL, AT(warmup_epochs), "0.5", 0, 1000, NULL, "rise at the beginning" },
+	{ "warmup_epochs", TP_CFG_REAL, AT(warmup_epochs), "2", 0, 1000, NULL,
+		"rise at the beginning; at most half of the run" },
 	{ "floor", TP_CFG_REAL, AT(floor), "0", 0, 100, NULL, "where the cosine ends" },
 	{ "drop", TP_CFG_TEXT, AT(drop), "", 0, 0, NULL, "epochs at which a step schedule falls: 20,25" },
 	{ "factor", TP_CFG_REAL, AT(factor), "0.1", 0, 1, NULL, "what it is multiplied by there" },
@@ -56,7 +58,7 @@ const tp_cfg_item tp_recipe_items[] = {
 	{ "balance", TP_CFG_CHOICE, AT(balance), "none", 0, 0, balances, "what is done for rare species" },
 	{ "tau", TP_CFG_REAL, AT(tau), "1", 0, 10, NULL, "strength of logit adjustment" },
 	{ "beta", TP_CFG_REAL, AT(beta), "0.999", 0, 0.999999, NULL, "of class-balanced weights" },
-	{ "sampling", TP_CFG_REAL, AT(sampling), "1", 0, 1, NULL,
+	{ "sampling", TP_CFG_REAL, AT(sampling), "0.5", 0, 1, NULL,
 		"1: every photo once; 0.5: square root; 0: all species alike" },
 	{ "mixup", TP_CFG_REAL, AT(mixup), "0", 0, 100, NULL, "alpha of mixup; 0: off" },
 	{ "cutmix", TP_CFG_REAL, AT(cutmix), "0", 0, 100, NULL, "alpha of cutmix; 0: off" },
@@ -68,7 +70,7 @@ const tp_cfg_item tp_recipe_items[] = {
 		"validation figure that says which epoch is best" },
 	{ "patience", TP_CFG_INT, AT(patience), "0", 0, 10000, NULL,
 		"epochs without a better one before the run ends; 0: it never does" },
-	{ "blend", TP_CFG_TEXT, AT(blend), "1", 0, 0, NULL,
+	{ "blend", TP_CFG_TEXT, AT(blend), "0.75", 0, 0, NULL,
 		"share of the tuned weights in the finished ones, the rest is what they were before; auto: "
 		"what is "
 		"best on validation" },
@@ -95,6 +97,9 @@ void tp_recipe_defaults(tp_recipe *r, const char *network)
 	r->head = TP_HEAD_RANDOM;
 	r->lr = 0.001;
 	r->batch_norm = 0; /* there are no running statistics worth keeping */
+	r->warmup_epochs = 0.5;
+	r->sampling = 1;
+	snprintf(r->blend, sizeof r->blend, "1"); /* nor weights */
 }
 
 tp_code tp_recipe_optim(tp_optim_opts *out, const tp_recipe *r, int threads, tp_err *err)
@@ -147,7 +152,7 @@ tp_code tp_recipe_schedule(tp_lr_opts *out, const tp_recipe *r, tp_err *err)
 	*out = (tp_lr_opts)TP_LR_OPTS_INIT;
 	out->kind = kinds[r->schedule];
 	out->lr = r->lr;
-	out->warmup_epochs = r->warmup_epochs;
+	out->warmup_epochs = r->warmup_epochs < r->epochs / 2.0 ? r->warmup_epochs : r->epochs / 2.0;
 	out->floor = r->floor;
 	out->factor = r->factor;
 	return read_drops(out, r->drop, err);

@@ -206,8 +206,8 @@ static tp_code check_blend(const tp_tune_job *job, tp_err *err)
 		return rc;
 	if (!job->backbone || job->recipe->head == TP_HEAD_RANDOM)
 		return tp_fail(err, TP_EINVAL,
-			"blend = %s mixes with the weights before the first step, which are random here: it "
-			"needs a backbone and head = fitted",
+			"blend = %s mixes with the weights before the first step, which are random here: set "
+			"blend = 1, or begin with a backbone and head = fitted",
 			job->recipe->blend);
 	for (size_t i = 0; i < job->m->n_photos; i++)
 		validates = validates || job->m->photos[i].split == TP_VAL;

@@ -149,6 +149,9 @@ static tp_code set_up(setup *u, const char *run, const char *settings, tp_err *e
 	u->r.lr = 0.01;
 	u->r.weight_decay = 1e-4;
 	u->r.ema = 0;
+	snprintf(u->r.blend, sizeof u->r.blend, "1");
+	u->r.sampling = 1;
+	u->r.warmup_epochs = 0.5;
 	u->r.epochs = 2;
 	u->r.batch = BATCH;
 	u->r.save_minutes = 1e6;
