@@ -25,7 +25,7 @@
 enum { BLOCK = 512, TEXTS = 8 << 20 };
 
 typedef enum {
-	TODO,
+	NOT_READ,
 	SAME,     /* nothing to write */
 	MEASURED, /* broken or not, the file was read */
 	GONE,     /* why says it; what was measured stays, for the file may come back */
@@ -198,7 +198,7 @@ static tp_code read_file(item *x, reader *r, const char *root, tp_err *err)
 	tp_code rc = measure_bytes(x, r, fd, err);
 	close(fd);
 	if (rc)
-		x->how = TODO;
+		x->how = NOT_READ;
 	else if (x->again)
 		x->checked = 0;
 	return rc;
@@ -327,7 +327,7 @@ static tp_code step(void *ud, size_t i, int worker, tp_err *err)
 		return rc ? rc : read_block(j, err);
 	}
 	item *x = &j->now->v[i - 1];
-	tp_code rc = x->how == TODO ? one_photo(j, x, &j->reader[worker], err) : TP_OK;
+	tp_code rc = x->how == NOT_READ ? one_photo(j, x, &j->reader[worker], err) : TP_OK;
 	tp_progress_add(j->progress, 1);
 	return rc ? rc : tp_cancel_check(err);
 }

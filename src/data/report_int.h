@@ -288,6 +288,15 @@ typedef struct {
 void tp_report_figure(tp_report_page *p, const char *kind, const char *id, const char *title,
 	const char *extra, const tp_column *columns);
 void tp_report_end_figure(tp_report_page *p);
+/* Tables and bars of two numbers each, kept and left out. attributes: ours. tp_report_rest(): a row that the chart leaves
+ * out, none when both are 0. most: rows that are drawn. what: "families", for the rest. */
+extern const tp_column tp_report_kept_and_not[];
+void tp_report_row(tp_report_page *p, const char *attributes, const char *label, const uint64_t n[2]);
+bool tp_report_is_none(const uint64_t n[2]);
+void tp_report_rest(tp_report_page *p, const char *label, const uint64_t n[2]);
+void tp_report_bars(tp_report_page *p, const char *id, const char *title, const tp_text_counts *x,
+	size_t most, const char *what);
+void tp_report_coverage(tp_report_page *p, const uint64_t none[2], const char *what);
 void tp_report_table(tp_report_page *p, const char *label, const tp_column *columns);
 void tp_report_end_table(tp_report_page *p);
 void tp_report_cell(tp_report_page *p, uint64_t n); /* <td>, as the next */
